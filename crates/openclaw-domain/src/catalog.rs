@@ -1,0 +1,64 @@
+//! What there is to choose from: agents, models, tools.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::AgentId;
+use crate::model::{ModelChoice, ModelRef, Thinking};
+use crate::run::Limits;
+
+/// A configured agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Whether it is the default one.
+    pub is_default: bool,
+    /// Absolute path of its workspace.
+    pub workspace: String,
+    /// Its model and stand-ins.
+    pub choice: ModelChoice,
+    /// The ceilings of its runs.
+    pub limits: Limits,
+    /// Path of a person-chosen picture or emoji, if any.
+    pub emoji: Option<String>,
+}
+
+/// A model that could be chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Provider and id.
+    pub model: ModelRef,
+    /// A name for people.
+    pub name: String,
+    /// Tokens of prompt and output together; `None` when not known.
+    pub context_window: Option<u32>,
+    /// Most tokens it generates; `None` when not known.
+    pub output_tokens_max: Option<u32>,
+    /// Whether it can reason.
+    pub reasons: bool,
+    /// Whether it takes pictures.
+    pub sees: bool,
+    /// Thinking levels it offers.
+    pub thinking: Vec<Thinking>,
+    /// Dollars per million tokens: input, output, cache read, cache write.
+    pub price: Option<Price>,
+    /// Whether a credential or local server for it is configured.
+    pub is_available: bool,
+}
+
+/// Dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+pub struct Price {
+    /// Prompt tokens.
+    pub input: f64,
+    /// Generated tokens.
+    pub output: f64,
+    /// Cached prompt tokens.
+    pub cache_read: f64,
+    /// Prompt tokens written to a cache.
+    pub cache_write: f64,
+}

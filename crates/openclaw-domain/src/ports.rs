@@ -1,0 +1,36 @@
+//! The traits that leaves implement. Only these are used as `dyn`.
+//!
+//! All futures may be dropped half-way unless a method says otherwise; dropping
+//! is how work is cancelled.
+
+mod catalog;
+mod clock;
+mod context;
+mod files;
+mod gate;
+mod journal;
+mod logs;
+mod model;
+pub mod net;
+mod observer;
+mod processes;
+mod records;
+mod runs;
+mod settings;
+mod tool;
+
+pub use catalog::Catalog;
+pub use clock::Clock;
+pub use context::{ContextRequest, ContextSource};
+pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk};
+pub use gate::Gate;
+pub use journal::{Admission, Admitted, Batch, Durability, Error as JournalError, Journal, RunRecord};
+pub use logs::{LogPage, LogQuery, Logs};
+pub use model::Model;
+pub use net::Net;
+pub use observer::RunObserver;
+pub use processes::{Command, Error as ProcessError, Leash, ProcessInfo, Processes, Snapshot, Spawned};
+pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
+pub use runs::{Approvals, Runs};
+pub use settings::Settings;
+pub use tool::{ProgressSink, Tool, ToolCx};

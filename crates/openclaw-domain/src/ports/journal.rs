@@ -1,0 +1,168 @@
+//! Port: the run journal.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::conversation::Turn;
+use crate::event::{Recorded, RunEvent};
+use crate::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use crate::run::{Outcome, RunRequest, Status};
+use crate::session::Entry;
+
+/// Records what runs did. Production: `store::sqlite`.
+///
+/// Appends of one run are totally ordered by [`Seq`]; a writer whose epoch is
+/// not the run's is refused ([`Error::Fenced`]). Dropping a returned future does
+/// not undo a write that was already queued.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Records an accepted input durably and claims the run for `owner`, or says
+    /// that the same request is known. Idempotent by (session, run id).
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when the id is known for another request.
+    async fn admit(&self, admission: Admission) -> Result<Admitted, Error>;
+
+    /// Takes over a run that another owner left, and appends `claimed`.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] when there is nothing to take over.
+    async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error>;
+
+    /// Appends events, transcript entries and a new status in one transaction.
+    /// Returns when the batch is committed; with [`Durability::Barrier`], synced.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when another owner has the run.
+    async fn append(&self, batch: Batch) -> Result<Vec<Entry>, Error>;
+
+    /// Reads events of a run after `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRun`].
+    async fn events(&self, session: &SessionKey, run: &RunId, after: Seq, limit: usize)
+    -> Result<Vec<Recorded>, Error>;
+
+    /// Lists runs: those not ended, or all of a session, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn runs(
+        &self,
+        session: Option<&SessionKey>,
+        unfinished_only: bool,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, Error>;
+}
+
+/// An input to be accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// The request.
+    pub request: RunRequest,
+    /// First events: `accepted`, and `claimed` when it starts at once.
+    pub events: Vec<RunEvent>,
+    /// Whether the input joins the transcript now (false: it waits in a queue).
+    pub transcript: bool,
+    /// Owner, when the run starts at once; `None` leaves it queued.
+    pub owner: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of an admission.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admitted {
+    /// It is recorded.
+    New {
+        /// Epoch to write with.
+        epoch: Epoch,
+        /// Position of the last event written.
+        seq: Seq,
+        /// The transcript entry, when it joined the transcript.
+        entry: Option<Entry>,
+    },
+    /// The same request is recorded already.
+    Known(Box<RunRecord>),
+}
+
+/// Facts to record together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The run's session.
+    pub session: SessionKey,
+    /// The run.
+    pub run: RunId,
+    /// The writer's epoch.
+    pub epoch: Epoch,
+    /// Position of the first event; the batch is refused if it is taken.
+    pub first: Seq,
+    /// The events, at consecutive positions.
+    pub events: Vec<RunEvent>,
+    /// Turns that join the transcript.
+    pub entries: Vec<Turn>,
+    /// A transcript entry whose calls got results: the turn that replaces it.
+    /// (The entry was written with its calls open.)
+    pub amended: Option<(u64, Turn)>,
+    /// The run's new status.
+    pub status: Option<Status>,
+    /// The outcome, with a final status.
+    pub outcome: Option<Box<Outcome>>,
+    /// When.
+    pub at: Timestamp,
+    /// How sure the writer must be.
+    pub durability: Durability,
+}
+
+/// How sure a writer must be before it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Committed; survives a crash of the process.
+    Committed,
+    /// Synced; survives a power cut. For what is said or done to the world.
+    Barrier,
+}
+
+/// A run as the journal knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// Its session.
+    pub session: SessionKey,
+    /// Where it is in its life.
+    pub status: Status,
+    /// The owner's epoch.
+    pub epoch: Epoch,
+    /// Position of its last event.
+    pub seq: Seq,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Anything else worth showing.
+    pub details: Value,
+}
+
+/// Why the journal refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Another owner has the run.
+    #[error("run {0} belongs to another owner now")]
+    Fenced(RunId),
+    /// The run has ended.
+    #[error("run {0} has ended")]
+    Ended(RunId),
+    /// The run is not known.
+    #[error("there is no run {0}")]
+    NoSuchRun(RunId),
+    /// The id was used for another request.
+    #[error("idempotency key {0} was used for a different request")]
+    Mismatch(RunId),
+    /// The store is full.
+    #[error("no space left to record run {0}")]
+    Full(RunId),
+    /// The store failed.
+    #[error("journal: {0}")]
+    Store(String),
+}

@@ -1,0 +1,109 @@
+//! What live surfaces are told while a run works.
+
+use std::time::Duration;
+
+use crate::approval::{Approval, Decision};
+use crate::ids::{CallId, RunId, SessionKey, Timestamp};
+use crate::message::{ToolCall, ToolResult};
+use crate::model::{Selected, Usage};
+use crate::run::{Outcome, Source};
+use crate::session::Entry;
+use crate::tool::Progress;
+
+/// One change of one run or session, in the order it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunUpdate {
+    /// The run.
+    pub run: RunId,
+    /// Its session.
+    pub session: SessionKey,
+    /// Where the run came from.
+    pub source: Source,
+    /// Number of this update within the run, from 1, without gaps.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub change: Change,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The input is durable; the run is queued or about to work.
+    Accepted,
+    /// An entry joined the transcript.
+    EntryAdded(Box<Entry>),
+    /// The run works now.
+    Started,
+    /// What the run is doing before the first token.
+    Phase(Phase),
+    /// A provider accepted the request.
+    ModelSelected(Selected),
+    /// More visible text.
+    TextDelta(String),
+    /// More visible reasoning.
+    ThinkingDelta(String),
+    /// The text since the last complete turn is void; this stands instead.
+    TextReplaced(String),
+    /// The model's turn is complete; text after this belongs to a new block.
+    TurnCompleted(Usage),
+    /// A tool call is dispatched.
+    ToolStarted(ToolCall),
+    /// A running tool's sign of life.
+    ToolProgress {
+        /// The call.
+        call: CallId,
+        /// What it says.
+        progress: Progress,
+    },
+    /// A tool call has its result.
+    ToolEnded {
+        /// The call.
+        call: ToolCall,
+        /// The result.
+        result: Box<ToolResult>,
+        /// How long it ran.
+        took: Duration,
+    },
+    /// A person is asked.
+    ApprovalRequested(Box<Approval>),
+    /// The question was answered.
+    ApprovalResolved {
+        /// The question.
+        approval: Box<Approval>,
+        /// The answer.
+        decision: Decision,
+        /// Who answered.
+        by: String,
+    },
+    /// Input joined the running turn.
+    Steered {
+        /// The input's own run id.
+        input: RunId,
+    },
+    /// The run ended.
+    Ended(Box<Outcome>),
+}
+
+/// What a run does before the first token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for its turn or opening the workspace.
+    PreparingWorkspace,
+    /// Loading the conversation and building the prompt.
+    PreparingContext,
+    /// Waiting for the model.
+    StartingModel,
+}
+
+impl Phase {
+    /// Returns the phase's name on the wire (`protocol.md` §1.6).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::PreparingWorkspace => "preparing_workspace",
+            Phase::PreparingContext => "preparing_context",
+            Phase::StartingModel => "starting_model",
+        }
+    }
+}
