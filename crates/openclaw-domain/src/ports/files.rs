@@ -151,3 +151,8 @@ pub enum Error {
         message: String,
     },
 }
+
+/// Opens the workspace of an agent; the same agent gets the same files.
+pub type Workspaces = std::sync::Arc<
+    dyn Fn(&crate::ids::AgentId) -> Result<std::sync::Arc<dyn Files>, crate::fault::Fault> + Send + Sync,
+>;

@@ -1,0 +1,7 @@
+//! Conformance suites: what every implementation of a port must do.
+
+pub mod files;
+pub mod journal;
+pub mod net;
+pub mod processes;
+pub mod records;
