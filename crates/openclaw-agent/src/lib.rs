@@ -1,1 +1,26 @@
-//! agent
+//! The run engine.
+//!
+//! A run is a pure state machine ([`step`]) over a journal: the driver appends
+//! every event before it acts on what `step` asks for, so a crash is a replay.
+//! Each session is one actor ([`lane`]) that owns its running turn; two turns of
+//! a session never run at once. The engine knows no vendor, tool or database.
+//!
+//! Read in this order: `step`, `breaker`, `driver`, `lane`, `engine`.
+
+mod approvals;
+mod breaker;
+mod driver;
+mod engine;
+mod lane;
+mod metrics;
+mod model_call;
+mod outcome;
+mod publish;
+mod queue;
+mod recover;
+pub mod step;
+mod stopwatch;
+mod tool_call;
+mod waiters;
+
+pub use engine::{Engine, Options, Ports};

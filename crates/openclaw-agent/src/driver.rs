@@ -1,0 +1,289 @@
+//! Drives one run: append to the journal, step, perform the effects.
+//!
+//! This is the one `select!` of the engine. Nothing is done to the world before
+//! the event that says so is committed. Dropping the driver's future stops the
+//! model stream and every tool of the run; the journal then shows a run without
+//! an end, which recovery picks up.
+
+mod journaling;
+mod performing;
+
+pub(crate) use performing::hex;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, future::BoxFuture};
+use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::model::{ModelEvent, ModelStream};
+use openclaw_domain::run::{Outcome, Status};
+use openclaw_domain::session::Session;
+use openclaw_domain::update::Phase;
+use openclaw_domain::{CallId, Change, Epoch, Permit, RunEvent, RunId, RunRequest, Seq, Turn, UserTurn};
+use tokio::sync::mpsc;
+
+use crate::engine::Shared;
+use crate::model_call::{self, Preparation};
+use crate::publish::Publisher;
+use crate::step::{CallState, Effect, RunState};
+use crate::stopwatch::Stopwatch;
+use crate::tool_call::EndedCall;
+use crate::waiters::Live;
+
+/// Streamed text is journalled after this long or this much, so that a crash
+/// loses at most that much of what was shown (`durability.md` §3.6).
+const DELTA_FLUSH: Duration = Duration::from_millis(200);
+const DELTA_BYTES_MAX: usize = 1024;
+
+/// What others tell a running run.
+pub(crate) enum Control {
+    /// Input that joins at the next boundary.
+    Steer { input: RunId, turn: UserTurn },
+    /// Stop.
+    Cancel { by: String },
+    /// A person answered.
+    Resolve { approval: String, decision: Decision, by: String },
+}
+
+/// What a run needs to go on from where its journal stands.
+pub(crate) struct Start {
+    pub(crate) request: RunRequest,
+    pub(crate) session: Session,
+    pub(crate) epoch: Epoch,
+    /// Position of the last event in the journal.
+    pub(crate) seq: Seq,
+    /// The fold of the journal.
+    pub(crate) state: RunState,
+    /// Turns of `state` that are in the transcript already.
+    pub(crate) written: usize,
+    /// The transcript entry of the last assistant turn, if its calls were open.
+    pub(crate) open_entry: Option<(u64, usize)>,
+    /// What to do first.
+    pub(crate) effects: Vec<Effect>,
+    /// Events to record before anything else.
+    pub(crate) events: Vec<RunEvent>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) control: mpsc::Receiver<Control>,
+    pub(crate) started_at: openclaw_domain::Timestamp,
+}
+
+/// What a finished run leaves behind.
+pub(crate) struct Finished {
+    /// How it ended.
+    pub(crate) outcome: Arc<Outcome>,
+    /// The conversation, for the next turn of the session.
+    pub(crate) turns: Vec<Turn>,
+    /// Inputs of other runs it took in: they end with it.
+    pub(crate) carried: Vec<RunId>,
+    /// Inputs it was given but never put before the model.
+    pub(crate) left: Vec<(RunId, UserTurn)>,
+}
+
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    request: RunRequest,
+    session: Session,
+    epoch: Epoch,
+    next: Seq,
+    state: RunState,
+    written: usize,
+    open_entry: Option<(u64, usize)>,
+    live: Arc<Live>,
+    publisher: Arc<Publisher>,
+    control: mpsc::Receiver<Control>,
+    prepared: Option<Preparation>,
+    stream: Option<ModelStream>,
+    tools: FuturesUnordered<BoxFuture<'static, EndedCall>>,
+    /// Admitted calls whose start is being recorded.
+    admitted: Vec<(Permit, String)>,
+    /// Whether a model call is recorded and now to be made.
+    model_due: bool,
+    /// Streamed text that is not in the journal yet.
+    unflushed: String,
+    unflushed_since: Option<Duration>,
+    selected: Option<openclaw_domain::model::Selected>,
+    stopwatch: Stopwatch,
+    /// Questions of this run that were asked and not answered.
+    asking: BTreeMap<String, Approval>,
+    /// How long ended calls ran, until they are told.
+    took: BTreeMap<CallId, Duration>,
+    started_at: openclaw_domain::Timestamp,
+    ended: Option<Arc<Outcome>>,
+}
+
+/// Why a run could not be driven to its end; the journal says how far it got.
+pub(crate) struct Broken {
+    /// What broke.
+    pub(crate) message: String,
+}
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, start: Start) -> (Self, Vec<Effect>, Vec<RunEvent>) {
+        let asking = asked_in(&start.state);
+        let driver = Self {
+            shared,
+            request: start.request,
+            session: start.session,
+            epoch: start.epoch,
+            next: start.seq.next(),
+            model_due: start.state.is_calling,
+            state: start.state,
+            written: start.written,
+            open_entry: start.open_entry,
+            live: start.live,
+            publisher: start.publisher,
+            control: start.control,
+            prepared: None,
+            stream: None,
+            tools: FuturesUnordered::new(),
+            admitted: Vec::new(),
+            unflushed: String::new(),
+            unflushed_since: None,
+            selected: None,
+            stopwatch: Stopwatch::default(),
+            asking,
+            took: BTreeMap::new(),
+            started_at: start.started_at,
+            ended: None,
+        };
+        (driver, start.effects, start.events)
+    }
+
+    /// Drives the run to its end.
+    ///
+    /// # Errors
+    /// When the journal refuses: the run then belongs to somebody else, or the
+    /// disk is full, and nothing more may be done to the world.
+    pub(crate) async fn drive(mut self, first: Vec<Effect>, events: Vec<RunEvent>) -> Result<Finished, Broken> {
+        self.live.set_status(Status::Running);
+        self.publisher.publish(Change::Started);
+        self.publisher.publish(Change::Phase(Phase::PreparingContext));
+        let mut effects = first;
+        if !events.is_empty() {
+            effects.extend(self.record(events).await?);
+        }
+        match model_call::prepare(&self.shared, &self.request, &self.session).await {
+            Ok(prepared) => self.prepared = Some(prepared),
+            Err(fault) => {
+                effects = vec![Effect::Finish { end: openclaw_domain::run::End::Failed { message: fault.to_string() } }]
+            }
+        }
+        loop {
+            let events = self.perform(effects);
+            effects = if events.is_empty() && self.ended.is_none() {
+                self.launch().await;
+                let event = self.next_event().await?;
+                self.record(event).await?
+            } else {
+                self.record(events).await?
+            };
+            if let Some(outcome) = self.ended.take() {
+                return Ok(self.finished(outcome));
+            }
+        }
+    }
+
+    fn finished(self, outcome: Arc<Outcome>) -> Finished {
+        let left = self.state.steered.iter().cloned().collect();
+        Finished { outcome, carried: self.state.carried.clone(), left, turns: self.state.conversation.turns().to_vec() }
+    }
+
+    /// Makes what was recorded as started really start.
+    async fn launch(&mut self) {
+        for (permit, key) in std::mem::take(&mut self.admitted) {
+            self.publisher.publish(Change::ToolStarted(permit.call().clone()));
+            self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key));
+        }
+        if std::mem::take(&mut self.model_due) {
+            self.publisher.publish(Change::Phase(Phase::StartingModel));
+            self.stream = Some(self.start_model().await);
+        }
+    }
+
+    async fn start_model(&mut self) -> ModelStream {
+        let failed = |error| futures_util::stream::once(std::future::ready(Err(error))).boxed();
+        let Some(prepared) = &self.prepared else {
+            return failed(performing::unprepared());
+        };
+        match model_call::request(&self.state, prepared, self.step_key(self.state.iterations)) {
+            Ok(request) => match self.shared.ports.model.stream(request).await {
+                Ok(stream) => stream,
+                Err(error) => failed(error),
+            },
+            Err(fault) => failed(performing::defect(&fault)),
+        }
+    }
+
+    /// Waits for the next thing that happens, relaying live text meanwhile.
+    async fn next_event(&mut self) -> Result<Vec<RunEvent>, Broken> {
+        loop {
+            let parked = self.state.is_parked();
+            self.live.set_status(if parked { Status::Waiting } else { Status::Running });
+            let now = self.shared.ports.clock.monotonic();
+            self.stopwatch.set_running(!parked, now);
+            let deadline = self.stopwatch.left(self.duration_max(), now);
+            let lapse = self.next_lapse();
+            let flush = self.unflushed_since.map(|since| (since + DELTA_FLUSH).saturating_sub(now));
+            let clock = self.shared.ports.clock.clone();
+            let timer = |after: Option<Duration>| {
+                let clock = clock.clone();
+                async move {
+                    match after {
+                        Some(after) => clock.sleep(after).await,
+                        None => std::future::pending().await,
+                    }
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(control) = self.control.recv() => {
+                    if let Some(event) = self.told(control) {
+                        return Ok(vec![event]);
+                    }
+                }
+                item = next_of(&mut self.stream) => {
+                    let events = self.model_says(item);
+                    if !events.is_empty() {
+                        return Ok(events);
+                    }
+                }
+                Some(ended) = self.tools.next(), if !self.tools.is_empty() => return Ok(self.tool_ended(ended)),
+                () = timer(flush) => return Ok(self.flush_delta()),
+                () = timer(lapse) => {
+                    if let Some(event) = self.lapsed() {
+                        return Ok(vec![event]);
+                    }
+                }
+                () = timer(deadline) => return Ok(vec![RunEvent::DeadlinePassed]),
+            }
+        }
+    }
+
+    fn duration_max(&self) -> Duration {
+        let own = self.state.limits.duration_max;
+        self.request.timeout.map_or(own, |asked| asked.min(own))
+    }
+
+    fn step_key(&self, step: u32) -> String {
+        crate::queue::step_key(&self.session.id, &self.request.id, step)
+    }
+}
+
+/// Returns the next item; pends while there is no stream, so that it can stand in a `select!`.
+async fn next_of(stream: &mut Option<ModelStream>) -> Option<Result<ModelEvent, openclaw_domain::model::Error>> {
+    match stream {
+        Some(stream) => stream.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn asked_in(state: &RunState) -> BTreeMap<String, Approval> {
+    let asked = state.open.values().filter_map(|call| match call {
+        CallState::Asking(asked) => Some((asked.id.clone(), (**asked).clone())),
+        CallState::Planned | CallState::Dispatching | CallState::Started => None,
+    });
+    asked.collect()
+}

@@ -1,0 +1,213 @@
+//! One session's actor: it owns the running turn and the input that waits.
+//!
+//! Commands come one at a time, so two turns of a session cannot run at once.
+//! The running turn is a future inside this task: when the lane stops, it stops.
+
+mod admitting;
+mod beginning;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use openclaw_domain::approval::Decision;
+use openclaw_domain::run::{End, Outcome, Started, Status};
+use openclaw_domain::{Fault, RunId, RunRequest, SessionId, SessionKey, Turn};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::driver::{Broken, Control, Finished};
+use crate::engine::Shared;
+use crate::publish::Publisher;
+use crate::queue::Queue;
+
+/// Messages to a running turn that it has not read yet.
+const CONTROL_MAX: usize = 64;
+
+/// What a session's actor is told.
+pub(crate) enum Command {
+    /// Accept this input.
+    Start { request: Box<RunRequest>, reply: oneshot::Sender<Result<Started, Fault>> },
+    /// Stop this run, or all of the session.
+    Abort { run: Option<RunId>, by: String, reply: oneshot::Sender<Vec<RunId>> },
+    /// A person answered a question.
+    Resolve { id: String, decision: Decision, by: String },
+    /// Take up what an earlier process left: a run in the middle, and input that waits.
+    Recover { interrupted: Option<Box<crate::recover::Interrupted>>, waiting: Vec<RunRequest> },
+    /// Drop everything and end.
+    Stop,
+}
+
+/// The actor.
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+    key: SessionKey,
+    commands: mpsc::Receiver<Command>,
+    running: Option<Running>,
+    queue: Queue,
+    /// The conversation as the last turn left it, to spare reading it again.
+    history: Option<History>,
+}
+
+struct History {
+    id: SessionId,
+    head: u64,
+    turns: Vec<Turn>,
+}
+
+struct Running {
+    request: RunRequest,
+    control: mpsc::Sender<Control>,
+    publisher: Arc<Publisher>,
+    /// Runs whose input joined this turn before it began.
+    joined: Vec<RunId>,
+    future: BoxFuture<'static, Result<Finished, Broken>>,
+}
+
+impl Lane {
+    pub(crate) fn new(shared: Arc<Shared>, key: SessionKey, commands: mpsc::Receiver<Command>) -> Self {
+        Self { shared, key, commands, running: None, queue: Queue::default(), history: None }
+    }
+
+    /// Works until told to stop or idle for long.
+    pub(crate) async fn work(mut self) {
+        loop {
+            let idle = self.shared.options.idle;
+            let clock = self.shared.ports.clock.clone();
+            let is_idle = self.running.is_none();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    None | Some(Command::Stop) => return,
+                    Some(command) => self.obey(command).await,
+                },
+                finished = finished(&mut self.running) => self.ended(finished).await,
+                () = clock.sleep(idle), if is_idle => {
+                    if self.leave() {
+                        return;
+                    }
+                }
+            }
+            while self.running.is_none() && !self.queue.is_empty() {
+                self.begin_next().await;
+            }
+        }
+    }
+
+    /// Removes this actor from the registry unless a command slipped in.
+    fn leave(&mut self) -> bool {
+        let mut lanes = self.shared.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !self.commands.is_empty() {
+            return false;
+        }
+        lanes.remove(&self.key);
+        true
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start { request, reply } => {
+                let answer = self.accept(*request).await;
+                // Whoever asked may have left; the input is recorded all the same.
+                let _left = reply.send(answer);
+            }
+            Command::Abort { run, by, reply } => {
+                let stopped = self.abort(run.as_ref(), &by).await;
+                let _left = reply.send(stopped);
+            }
+            Command::Resolve { id, decision, by } => {
+                self.control(Control::Resolve { approval: id, decision, by });
+            }
+            Command::Recover { interrupted, waiting } => {
+                for request in waiting {
+                    self.enqueue(request);
+                }
+                if let Some(interrupted) = interrupted {
+                    self.take_up(*interrupted).await;
+                }
+            }
+            Command::Stop => {}
+        }
+    }
+
+    fn control(&self, control: Control) -> bool {
+        self.running.as_ref().is_some_and(|running| running.control.try_send(control).is_ok())
+    }
+
+    async fn abort(&mut self, run: Option<&RunId>, by: &str) -> Vec<RunId> {
+        let mut stopped = Vec::new();
+        for request in self.queue.remove(run) {
+            stopped.push(request.id.clone());
+            self.end_waiting(&request, End::Cancelled { by: by.to_owned() }).await;
+        }
+        if let Some(running) = &self.running
+            && run.is_none_or(|wanted| *wanted == running.request.id)
+        {
+            let id = running.request.id.clone();
+            if self.control(Control::Cancel { by: by.to_owned() }) {
+                stopped.push(id);
+            }
+        }
+        stopped
+    }
+
+    /// Settles everything that ended with the turn.
+    async fn ended(&mut self, finished: Result<Finished, Broken>) {
+        let Some(running) = self.running.take() else { return };
+        self.shared.pending.forget(&running.request.id);
+        match finished {
+            Ok(finished) => {
+                crate::metrics::ended(&finished.outcome);
+                self.shared.waiters.end(&running.request.id, &self.key, finished.outcome.clone());
+                let joined = running.joined.iter().chain(&finished.carried).filter(|id| **id != running.request.id);
+                for id in joined.cloned().collect::<std::collections::BTreeSet<_>>() {
+                    self.end_carried(&id, &finished.outcome).await;
+                }
+                for (id, turn) in finished.left {
+                    self.requeue(&running.request, id, turn).await;
+                }
+                self.remember(finished.turns).await;
+            }
+            Err(broken) => {
+                // The journal refused, so the end cannot be recorded; it is told
+                // to whoever waits, and the run is taken up at the next start.
+                self.history = None;
+                let now = self.shared.ports.clock.now();
+                let outcome = Arc::new(stopped(End::Failed { message: broken.message }, now));
+                running.publisher.publish(openclaw_domain::Change::Ended(Box::new((*outcome).clone())));
+                self.shared.waiters.end(&running.request.id, &self.key, outcome);
+            }
+        }
+    }
+
+    async fn remember(&mut self, turns: Vec<Turn>) {
+        self.history = match self.shared.ports.sessions.get(&self.key).await {
+            Ok(Some(session)) => Some(History { id: session.id, head: session.head, turns }),
+            Ok(None) | Err(_) => None,
+        };
+    }
+}
+
+/// The outcome of a run that did no work.
+fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
+    Outcome {
+        end,
+        text: String::new(),
+        answered_by: None,
+        usage: openclaw_domain::model::Usage { cost_usd: Some(0.0), ..Default::default() },
+        iterations: 0,
+        tool_calls: 0,
+        started_at: now,
+        ended_at: now,
+    }
+}
+
+fn status_of(outcome: &Outcome) -> Status {
+    Status::from(&outcome.end)
+}
+
+/// Waits for the running turn; pends while there is none, so that it can stand in a `select!`.
+async fn finished(running: &mut Option<Running>) -> Result<Finished, Broken> {
+    match running {
+        Some(running) => (&mut running.future).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,175 @@
+//! Beginning a turn: new input on an idle session, waiting input, or an interrupted run.
+
+use openclaw_domain::catalog::Agent;
+use openclaw_domain::fault::Fault;
+use openclaw_domain::ports::{Admission, Admitted};
+use openclaw_domain::run::{End, StartState, Started, Status};
+use openclaw_domain::session::Session;
+use openclaw_domain::{Change, Epoch, RunEvent, RunRequest, Seq, SessionId};
+use tokio::sync::mpsc;
+
+use super::admitting::fault;
+use super::{CONTROL_MAX, Lane, Running};
+use crate::driver::{Driver, Start};
+use crate::recover::Interrupted;
+use crate::step::{self, RunState};
+
+/// A turn that is about to run.
+struct Turn {
+    request: RunRequest,
+    session: Session,
+    epoch: Epoch,
+    seq: Seq,
+    state: RunState,
+    written: usize,
+    open_entry: Option<(u64, usize)>,
+    events: Vec<RunEvent>,
+    effects: Vec<step::Effect>,
+    joined: Vec<RunRequest>,
+}
+
+impl Lane {
+    /// Accepts input on an idle session and begins its turn: one transaction.
+    pub(super) async fn begin_now(&mut self, request: RunRequest, agent: Agent) -> Result<Started, Fault> {
+        let at = self.shared.ports.clock.now();
+        let (session, conversation) = self.open(at).await?;
+        let events = vec![
+            RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits },
+            RunEvent::Claimed { owner: self.shared.options.owner.clone() },
+            RunEvent::Began { transcript_head: session.head },
+            model_started(&session.id, &request),
+        ];
+        let owner = Some(self.shared.options.owner.clone());
+        let admission = Admission { request: request.clone(), events: events.clone(), transcript: true, owner, at };
+        let (epoch, seq, entry) =
+            match self.shared.ports.journal.admit(admission).await.map_err(|error| fault(&error))? {
+                Admitted::Known(record) => return Ok(self.known(&record)),
+                Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
+            };
+        let mut state = RunState::new(conversation.turns().to_vec());
+        for event in &events {
+            // The effects of these events are recorded among them already.
+            step::step(&mut state, event);
+        }
+        let written = state.conversation.turns().len();
+        let n = entry.as_ref().map(|entry| entry.n);
+        let turn = Turn {
+            request: request.clone(),
+            session,
+            epoch,
+            seq,
+            state,
+            written,
+            open_entry: None,
+            events: vec![],
+            effects: vec![],
+            joined: vec![],
+        };
+        let running = self.spawn(turn, at);
+        running.publisher.publish(Change::Accepted);
+        if let Some(entry) = entry {
+            running.publisher.publish(Change::EntryAdded(Box::new(entry)));
+        }
+        self.running = Some(running);
+        Ok(Started { run: request.id, session: self.key.clone(), state: StartState::New, entry: n, at })
+    }
+
+    /// Begins the next waiting turn; one that cannot begin ends with the reason.
+    pub(super) async fn begin_next(&mut self) {
+        let Some((request, joined)) = self.queue.next_turn() else { return };
+        if let Err(fault) = self.begin_waiting(request.clone(), joined.clone()).await {
+            for request in std::iter::once(request).chain(joined) {
+                self.end_waiting(&request, End::Failed { message: fault.to_string() }).await;
+            }
+        }
+    }
+
+    async fn begin_waiting(&mut self, request: RunRequest, joined: Vec<RunRequest>) -> Result<(), Fault> {
+        let agent = self.agent()?;
+        let at = self.shared.ports.clock.now();
+        let (session, conversation) = self.open(at).await?;
+        let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
+        let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
+        let mut state = RunState::new(conversation.turns().to_vec());
+        let written = state.conversation.turns().len();
+        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits });
+        let mut events: Vec<RunEvent> = joined
+            .iter()
+            .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
+            .collect();
+        events.push(RunEvent::Began { transcript_head: session.head });
+        let turn =
+            Turn { request, session, epoch, seq, state, written, open_entry: None, events, effects: vec![], joined };
+        self.running = Some(self.spawn(turn, at));
+        Ok(())
+    }
+
+    /// Goes on with a run that an earlier process left in the middle.
+    pub(crate) async fn take_up(&mut self, interrupted: Interrupted) {
+        let at = self.shared.ports.clock.now();
+        let request = interrupted.request.clone();
+        let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
+        let (epoch, seq) = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::error!(run = %request.id, %error, "an interrupted run could not be taken up");
+                return;
+            }
+        };
+        let mut state = interrupted.state;
+        let tools = &self.shared.tools;
+        let effects = step::resume(&mut state, |call| {
+            use openclaw_domain::tool::Effect;
+            tools
+                .get(&call.name)
+                .is_some_and(|tool| matches!(tool.spec().effect, Effect::Pure | Effect::Idempotent | Effect::Keyed))
+        });
+        for approval in interrupted.asked {
+            self.shared.pending.add(approval);
+        }
+        let turn = Turn {
+            request,
+            session: interrupted.session,
+            epoch,
+            seq,
+            written: interrupted.written,
+            open_entry: interrupted.open_entry,
+            state,
+            events: vec![],
+            effects,
+            joined: vec![],
+        };
+        let running = self.spawn(turn, at);
+        running.publisher.publish(Change::Accepted);
+        self.running = Some(running);
+    }
+
+    fn spawn(&self, turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+        let (control, inbox) = mpsc::channel(CONTROL_MAX);
+        let publisher = self.publisher(&turn.request);
+        let live = self.shared.waiters.begin(&turn.request.id, &self.key, turn.request.source, Status::Running, at);
+        let start = Start {
+            request: turn.request.clone(),
+            session: turn.session,
+            epoch: turn.epoch,
+            seq: turn.seq,
+            state: turn.state,
+            written: turn.written,
+            open_entry: turn.open_entry,
+            effects: turn.effects,
+            events: turn.events,
+            live,
+            publisher: publisher.clone(),
+            control: inbox,
+            started_at: at,
+        };
+        let (driver, effects, events) = Driver::new(self.shared.clone(), start);
+        let joined = turn.joined.into_iter().map(|request| request.id).collect();
+        let future = Box::pin(driver.drive(effects, events));
+        Running { request: turn.request, control, publisher, joined, future }
+    }
+}
+
+fn model_started(session: &SessionId, request: &RunRequest) -> RunEvent {
+    RunEvent::ModelStarted { step: 1, idempotency_key: crate::queue::step_key(session, &request.id, 1) }
+}

@@ -1,0 +1,95 @@
+//! Builds the request of one model call.
+
+use std::sync::Arc;
+
+use openclaw_domain::fault::{Fault, Kind};
+use openclaw_domain::model::{ModelChoice, ModelRequest};
+use openclaw_domain::ports::ContextRequest;
+use openclaw_domain::session::Session;
+use openclaw_domain::tool::ToolSpec;
+use openclaw_domain::{RunRequest, SessionId};
+
+use crate::engine::Shared;
+use crate::step::RunState;
+
+/// What all model calls of a run share, so that prefix caches hold.
+#[derive(Clone)]
+pub(crate) struct Preparation {
+    choice: ModelChoice,
+    system: Vec<String>,
+    tools: Arc<[ToolSpec]>,
+    cache_key: SessionId,
+}
+
+impl Preparation {
+    /// Tells whether a tool is on offer.
+    pub(crate) fn offers(&self, tool: &str) -> bool {
+        self.tools.iter().any(|spec| spec.name == tool)
+    }
+
+    /// Returns the names of the tools on offer.
+    pub(crate) fn tool_names(&self) -> Vec<&str> {
+        self.tools.iter().map(|spec| spec.name.as_str()).collect()
+    }
+}
+
+/// Collects what the calls of a run share.
+///
+/// # Errors
+/// When the agent is not configured any more, or its prompt cannot be built.
+pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Session) -> Result<Preparation, Fault> {
+    let agent = request.session.agent();
+    let configured = shared.ports.catalog.agent(agent).ok_or_else(|| no_such_agent(agent.as_str()))?;
+    let offered = shared.ports.catalog.tools(agent);
+    let mut tools: Vec<ToolSpec> =
+        offered.iter().filter(|spec| shared.ports.gate.offers(agent, spec)).cloned().collect();
+    tools.sort_by(|a, b| a.name.cmp(&b.name));
+    let context = ContextRequest {
+        agent: agent.clone(),
+        session: request.session.clone(),
+        input: request.input.text(),
+        tools: tools.iter().map(|spec| spec.name.clone()).collect(),
+        now: shared.ports.clock.now(),
+    };
+    let mut system = shared.ports.context.assemble(&context).await?;
+    system.extend(request.extra_system.clone());
+    Ok(Preparation {
+        choice: choice(request, session, configured.choice),
+        system,
+        tools: tools.into(),
+        cache_key: session.id.clone(),
+    })
+}
+
+/// Returns the fault for an agent that is not configured.
+pub(crate) fn no_such_agent(agent: &str) -> Fault {
+    Fault::new(Kind::NotFound, format!("there is no agent {agent}")).hint("openclaw agents list")
+}
+
+/// Builds the request of the next call.
+///
+/// # Errors
+/// When a call of the conversation is still open: a defect of the engine.
+pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> Result<ModelRequest, Fault> {
+    let prompt = state.conversation.prompt().map_err(|open| Fault::new(Kind::Bug, open.to_string()))?;
+    Ok(ModelRequest {
+        choice: prepared.choice.clone(),
+        system: prepared.system.clone(),
+        prompt,
+        tools: prepared.tools.to_vec(),
+        output_tokens_max: None,
+        temperature: None,
+        idempotency_key: key,
+        cache_key: prepared.cache_key.to_string(),
+    })
+}
+
+/// A model a person named is strict: nothing stands in for it (D2).
+fn choice(request: &RunRequest, session: &Session, agent: ModelChoice) -> ModelChoice {
+    let named = request.model.clone().or_else(|| session.model.clone());
+    let thinking = request.thinking.or(session.thinking).or(agent.thinking);
+    match named {
+        Some(primary) => ModelChoice { primary, fallbacks: Vec::new(), thinking },
+        None => ModelChoice { thinking, ..agent },
+    }
+}

@@ -1,0 +1,154 @@
+//! Takes up what an earlier process left unfinished.
+//!
+//! A run is rebuilt by folding its journal; `step::resume` says how to go on.
+//! Input that was accepted and never began waits again. Nothing is judged by age.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use openclaw_domain::approval::Approval;
+use openclaw_domain::fault::{Fault, Kind};
+use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
+use openclaw_domain::run::Status;
+use openclaw_domain::session::{EntryQuery, Session};
+use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Turn};
+
+use crate::engine::{Shared, tell};
+use crate::lane::Command;
+use crate::step::{self, CallState, RunState};
+
+/// Most unfinished runs taken up at once.
+const UNFINISHED_MAX: usize = 100_000;
+
+/// Events read at a time.
+const PAGE: usize = 1000;
+
+/// How many ended runs are searched for input they took in.
+const LOOKBACK: usize = 100;
+
+/// A run in the middle of its work.
+pub(crate) struct Interrupted {
+    pub(crate) request: RunRequest,
+    pub(crate) session: Session,
+    pub(crate) state: RunState,
+    pub(crate) written: usize,
+    pub(crate) open_entry: Option<(u64, usize)>,
+    pub(crate) asked: Vec<Approval>,
+}
+
+/// Takes up all unfinished runs; returns how many.
+pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<usize, Fault> {
+    let unfinished = shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
+    let mut by_session: BTreeMap<SessionKey, Vec<RunRecord>> = BTreeMap::new();
+    for record in unfinished {
+        by_session.entry(record.session.clone()).or_default().push(record);
+    }
+    let mut count = 0;
+    for (session, mut records) in by_session {
+        records.sort_by_key(|record| record.accepted_at);
+        count += records.len();
+        recover_session(shared, &session, records).await?;
+    }
+    Ok(count)
+}
+
+async fn recover_session(shared: &Arc<Shared>, key: &SessionKey, records: Vec<RunRecord>) -> Result<(), Fault> {
+    let taken = inputs_taken_in(shared, key).await?;
+    let mut interrupted = None;
+    let mut waiting = Vec::new();
+    for record in records {
+        let events = all_events(shared, key, &record.id).await?;
+        let Some(request) = request_of(&events) else {
+            tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
+            continue;
+        };
+        if record.status == Status::Queued || !has_begun(&events) {
+            if !taken.contains(&record.id) {
+                waiting.push(request);
+            }
+        } else if interrupted.is_none() {
+            interrupted = rebuild(shared, key, request, &events).await?.map(Box::new);
+        }
+    }
+    if interrupted.is_none() && waiting.is_empty() {
+        return Ok(());
+    }
+    tell(shared, key, Command::Recover { interrupted, waiting })
+}
+
+/// Finds input that joined another run: it ends with that run, not by itself.
+async fn inputs_taken_in(shared: &Arc<Shared>, key: &SessionKey) -> Result<HashSet<RunId>, Fault> {
+    let recent = shared.ports.journal.runs(Some(key), false, LOOKBACK).await.map_err(|error| journal(&error))?;
+    let mut taken = HashSet::new();
+    for record in recent {
+        for recorded in all_events(shared, key, &record.id).await? {
+            if let RunEvent::Steered { input, .. } = recorded.event {
+                taken.insert(input);
+            }
+        }
+    }
+    Ok(taken)
+}
+
+async fn all_events(shared: &Arc<Shared>, key: &SessionKey, run: &RunId) -> Result<Vec<Recorded>, Fault> {
+    let mut all: Vec<Recorded> = Vec::new();
+    loop {
+        let after = all.last().map_or(Seq(0), |last| last.seq);
+        let page = shared.ports.journal.events(key, run, after, PAGE).await.map_err(|error| journal(&error))?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+fn request_of(events: &[Recorded]) -> Option<RunRequest> {
+    events.iter().find_map(|recorded| match &recorded.event {
+        RunEvent::Accepted { request, .. } => Some((**request).clone()),
+        _ => None,
+    })
+}
+
+fn has_begun(events: &[Recorded]) -> bool {
+    events.iter().any(|recorded| matches!(recorded.event, RunEvent::Began { .. }))
+}
+
+async fn rebuild(
+    shared: &Arc<Shared>,
+    key: &SessionKey,
+    request: RunRequest,
+    events: &[Recorded],
+) -> Result<Option<Interrupted>, Fault> {
+    let sessions = &shared.ports.sessions;
+    let Some(session) = sessions.get(key).await.map_err(|error| records(&error))? else { return Ok(None) };
+    let head = events.iter().find_map(|recorded| match recorded.event {
+        RunEvent::Began { transcript_head } => Some(transcript_head),
+        _ => None,
+    });
+    let page = sessions.entries(key, EntryQuery::default()).await.map_err(|error| records(&error))?;
+    let (earlier, own): (Vec<_>, Vec<_>) = page.entries.into_iter().partition(|entry| entry.n <= head.unwrap_or(0));
+    let mut state = RunState::new(earlier.into_iter().map(|entry| entry.turn).collect());
+    let base = state.conversation.turns().len();
+    for recorded in events {
+        step::step(&mut state, &recorded.event);
+    }
+    let own: Vec<_> = own.into_iter().filter(|entry| entry.run.as_ref() == Some(&request.id)).collect();
+    let written = base + own.len();
+    let last_assistant = own.iter().enumerate().rev().find(|(_, entry)| matches!(entry.turn, Turn::Assistant(_)));
+    let open_entry = last_assistant.filter(|_| !state.open.is_empty()).map(|(offset, entry)| (entry.n, base + offset));
+    let asked = state.open.values().filter_map(|call| match call {
+        CallState::Asking(approval) => Some((**approval).clone()),
+        CallState::Planned | CallState::Dispatching | CallState::Started => None,
+    });
+    let asked = asked.collect();
+    Ok(Some(Interrupted { request, session, state, written, open_entry, asked }))
+}
+
+fn journal(error: &JournalError) -> Fault {
+    Fault::new(Kind::Unavailable, error.to_string())
+}
+
+fn records(error: &RecordError) -> Fault {
+    Fault::new(Kind::Unavailable, error.to_string())
+}

@@ -1,0 +1,150 @@
+//! Who runs now, what ended lately, and who waits for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use openclaw_domain::run::{ActiveRun, Outcome, Source, Status};
+use openclaw_domain::{RunId, SessionKey, Timestamp};
+use tokio::sync::watch;
+
+/// Outcomes kept in memory for late askers; older ones are in the journal.
+const ENDED_MAX: usize = 4096;
+
+/// A live run as others see it.
+pub(crate) struct Live {
+    id: RunId,
+    session: SessionKey,
+    source: Source,
+    accepted_at: Timestamp,
+    seen: Mutex<Seen>,
+    ended: watch::Sender<Option<Arc<Outcome>>>,
+}
+
+struct Seen {
+    status: Status,
+    partial: String,
+}
+
+impl Live {
+    /// Changes the shown status.
+    pub(crate) fn set_status(&self, status: Status) {
+        self.lock().status = status;
+    }
+
+    /// Adds streamed text.
+    pub(crate) fn push_text(&self, text: &str) {
+        self.lock().partial.push_str(text);
+    }
+
+    /// Drops the streamed text: the turn is complete or void.
+    pub(crate) fn clear_text(&self) {
+        self.lock().partial.clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self) -> ActiveRun {
+        let seen = self.lock();
+        ActiveRun {
+            id: self.id.clone(),
+            session: self.session.clone(),
+            status: seen.status,
+            accepted_at: self.accepted_at,
+            partial_text: seen.partial.clone(),
+            source: self.source,
+        }
+    }
+}
+
+/// The registry of live and lately ended runs.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    live: HashMap<RunId, Arc<Live>>,
+    ended: HashMap<RunId, (SessionKey, Arc<Outcome>)>,
+    order: VecDeque<RunId>,
+}
+
+/// What is known about a run.
+pub(crate) enum Known {
+    /// It lives; the receiver tells when it ends.
+    Live(watch::Receiver<Option<Arc<Outcome>>>),
+    /// It ended.
+    Ended(Arc<Outcome>),
+}
+
+impl Waiters {
+    /// Registers a run.
+    pub(crate) fn begin(
+        &self,
+        id: &RunId,
+        session: &SessionKey,
+        source: Source,
+        status: Status,
+        accepted_at: Timestamp,
+    ) -> Arc<Live> {
+        let live = Arc::new(Live {
+            id: id.clone(),
+            session: session.clone(),
+            source,
+            accepted_at,
+            seen: Mutex::new(Seen { status, partial: String::new() }),
+            ended: watch::channel(None).0,
+        });
+        let mut inner = self.lock();
+        inner.live.insert(id.clone(), live.clone());
+        metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
+        live
+    }
+
+    /// Records the end and wakes whoever waits.
+    pub(crate) fn end(&self, id: &RunId, session: &SessionKey, outcome: Arc<Outcome>) {
+        let mut inner = self.lock();
+        let live = inner.live.remove(id);
+        metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
+        inner.ended.insert(id.clone(), (session.clone(), outcome.clone()));
+        inner.order.push_back(id.clone());
+        if inner.order.len() > ENDED_MAX
+            && let Some(oldest) = inner.order.pop_front()
+        {
+            inner.ended.remove(&oldest);
+        }
+        drop(inner);
+        if let Some(live) = live {
+            live.ended.send_replace(Some(outcome));
+        }
+    }
+
+    /// Returns what is known about a run, of this session when one is named.
+    pub(crate) fn find(&self, session: Option<&SessionKey>, id: &RunId) -> Option<Known> {
+        let inner = self.lock();
+        let fits = |key: &SessionKey| session.is_none_or(|wanted| wanted == key);
+        if let Some(live) = inner.live.get(id).filter(|live| fits(&live.session)) {
+            return Some(Known::Live(live.ended.subscribe()));
+        }
+        inner.ended.get(id).filter(|(key, _)| fits(key)).map(|(_, outcome)| Known::Ended(outcome.clone()))
+    }
+
+    /// Lists live runs, oldest first.
+    pub(crate) fn list(&self, session: Option<&SessionKey>) -> Vec<ActiveRun> {
+        let live: Vec<Arc<Live>> = self.lock().live.values().cloned().collect();
+        let fits = |run: &ActiveRun| session.is_none_or(|wanted| *wanted == run.session);
+        let mut runs: Vec<ActiveRun> = live.iter().map(|live| live.show()).filter(fits).collect();
+        runs.sort_by(|a, b| (a.accepted_at, a.id.as_str()).cmp(&(b.accepted_at, b.id.as_str())));
+        runs
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::MAX, f64::from)
+}
