@@ -168,7 +168,8 @@ impl Driver {
         match model_call::prepare(&self.shared, &self.request, &self.session).await {
             Ok(prepared) => self.prepared = Some(prepared),
             Err(fault) => {
-                effects = vec![Effect::Finish { end: openclaw_domain::run::End::Failed { message: fault.to_string() } }]
+                effects =
+                    vec![Effect::Finish { end: openclaw_domain::run::End::Failed { message: fault.to_string() } }];
             }
         }
         loop {

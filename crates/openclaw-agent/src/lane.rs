@@ -18,6 +18,7 @@ use crate::driver::{Broken, Control, Finished};
 use crate::engine::Shared;
 use crate::publish::Publisher;
 use crate::queue::Queue;
+use crate::recover::Recovered;
 
 /// Messages to a running turn that it has not read yet.
 const CONTROL_MAX: usize = 64;
@@ -31,7 +32,7 @@ pub(crate) enum Command {
     /// A person answered a question.
     Resolve { id: String, decision: Decision, by: String },
     /// Take up what an earlier process left: a run in the middle, and input that waits.
-    Recover { interrupted: Option<Box<crate::recover::Interrupted>>, waiting: Vec<RunRequest> },
+    Recover(Box<Recovered>),
     /// Drop everything and end.
     Stop,
 }
@@ -116,15 +117,23 @@ impl Lane {
             Command::Resolve { id, decision, by } => {
                 self.control(Control::Resolve { approval: id, decision, by });
             }
-            Command::Recover { interrupted, waiting } => {
-                for request in waiting {
-                    self.enqueue(request);
-                }
-                if let Some(interrupted) = interrupted {
-                    self.take_up(*interrupted).await;
-                }
-            }
+            Command::Recover(found) => self.recover(*found).await,
             Command::Stop => {}
+        }
+    }
+
+    async fn recover(&mut self, found: Recovered) {
+        for (request, outcome) in found.joined {
+            self.register(&request);
+            if let Some(outcome) = outcome {
+                self.end_carried(&request.id, &Arc::new(outcome)).await;
+            }
+        }
+        for request in found.waiting {
+            self.enqueue(request);
+        }
+        if let Some(interrupted) = found.interrupted {
+            self.take_up(interrupted).await;
         }
     }
 

@@ -3,13 +3,13 @@
 //! A run is rebuilt by folding its journal; `step::resume` says how to go on.
 //! Input that was accepted and never began waits again. Nothing is judged by age.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use openclaw_domain::approval::Approval;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
-use openclaw_domain::run::Status;
+use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::{EntryQuery, Session};
 use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Turn};
 
@@ -25,6 +25,17 @@ const PAGE: usize = 1000;
 
 /// How many ended runs are searched for input they took in.
 const LOOKBACK: usize = 100;
+
+/// What an earlier process left in one session.
+#[derive(Default)]
+pub(crate) struct Recovered {
+    /// The run in the middle of its work; a session has at most one.
+    pub(crate) interrupted: Option<Interrupted>,
+    /// Input that never began.
+    pub(crate) waiting: Vec<RunRequest>,
+    /// Input another run took in, with that run's outcome if it has ended.
+    pub(crate) joined: Vec<(RunRequest, Option<Outcome>)>,
+}
 
 /// A run in the middle of its work.
 pub(crate) struct Interrupted {
@@ -54,8 +65,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<usize, Fault> {
 
 async fn recover_session(shared: &Arc<Shared>, key: &SessionKey, records: Vec<RunRecord>) -> Result<(), Fault> {
     let taken = inputs_taken_in(shared, key).await?;
-    let mut interrupted = None;
-    let mut waiting = Vec::new();
+    let mut found = Recovered::default();
     for record in records {
         let events = all_events(shared, key, &record.id).await?;
         let Some(request) = request_of(&events) else {
@@ -63,27 +73,32 @@ async fn recover_session(shared: &Arc<Shared>, key: &SessionKey, records: Vec<Ru
             continue;
         };
         if record.status == Status::Queued || !has_begun(&events) {
-            if !taken.contains(&record.id) {
-                waiting.push(request);
+            match taken.get(&record.id) {
+                None => found.waiting.push(request),
+                Some(outcome) => found.joined.push((request, outcome.clone())),
             }
-        } else if interrupted.is_none() {
-            interrupted = rebuild(shared, key, request, &events).await?.map(Box::new);
+        } else if found.interrupted.is_none() {
+            found.interrupted = rebuild(shared, key, request, &events).await?;
         }
     }
-    if interrupted.is_none() && waiting.is_empty() {
-        return Ok(());
+    // Registered here, so that whoever asks right after the start finds them.
+    let interrupted = found.interrupted.iter().map(|interrupted| &interrupted.request);
+    let waiting = found.waiting.iter().chain(found.joined.iter().map(|(request, _)| request));
+    for request in interrupted.chain(waiting) {
+        shared.waiters.begin(&request.id, key, request.source, Status::Queued, request.input.at);
     }
-    tell(shared, key, Command::Recover { interrupted, waiting })
+    tell(shared, key, Command::Recover(Box::new(found)))
 }
 
 /// Finds input that joined another run: it ends with that run, not by itself.
-async fn inputs_taken_in(shared: &Arc<Shared>, key: &SessionKey) -> Result<HashSet<RunId>, Fault> {
+/// The value is that run's outcome, if it has ended.
+async fn inputs_taken_in(shared: &Arc<Shared>, key: &SessionKey) -> Result<HashMap<RunId, Option<Outcome>>, Fault> {
     let recent = shared.ports.journal.runs(Some(key), false, LOOKBACK).await.map_err(|error| journal(&error))?;
-    let mut taken = HashSet::new();
+    let mut taken = HashMap::new();
     for record in recent {
         for recorded in all_events(shared, key, &record.id).await? {
             if let RunEvent::Steered { input, .. } = recorded.event {
-                taken.insert(input);
+                taken.insert(input, record.outcome.clone());
             }
         }
     }

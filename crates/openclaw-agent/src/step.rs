@@ -234,7 +234,7 @@ pub fn resume(state: &mut RunState, is_repeatable: impl Fn(&ToolCall) -> bool) -
         match was {
             CallState::Asking(_) | CallState::Planned => {}
             CallState::Started if !is_repeatable(&call) => {
-                effects.push(Effect::Answer { call: id, result: unknown(&call) })
+                effects.push(Effect::Answer { call: id, result: unknown(&call) });
             }
             CallState::Dispatching | CallState::Started => {
                 state.open.insert(id, CallState::Dispatching);

@@ -66,10 +66,13 @@ pub(crate) struct Waiters {
 
 #[derive(Default)]
 struct Inner {
-    live: HashMap<RunId, Arc<Live>>,
-    ended: HashMap<RunId, (SessionKey, Arc<Outcome>)>,
-    order: VecDeque<RunId>,
+    live: HashMap<Name, Arc<Live>>,
+    ended: HashMap<Name, Arc<Outcome>>,
+    order: VecDeque<Name>,
 }
+
+/// Run ids are unique within a session only.
+type Name = (SessionKey, RunId);
 
 /// What is known about a run.
 pub(crate) enum Known {
@@ -80,7 +83,7 @@ pub(crate) enum Known {
 }
 
 impl Waiters {
-    /// Registers a run.
+    /// Registers a run. One that waits keeps its place, and those who wait for it.
     pub(crate) fn begin(
         &self,
         id: &RunId,
@@ -89,27 +92,28 @@ impl Waiters {
         status: Status,
         accepted_at: Timestamp,
     ) -> Arc<Live> {
-        let live = Arc::new(Live {
-            id: id.clone(),
-            session: session.clone(),
-            source,
-            accepted_at,
-            seen: Mutex::new(Seen { status, partial: String::new() }),
-            ended: watch::channel(None).0,
-        });
         let mut inner = self.lock();
-        inner.live.insert(id.clone(), live.clone());
+        let live = inner.live.entry((session.clone(), id.clone())).or_insert_with(|| {
+            let seen = Mutex::new(Seen { status, partial: String::new() });
+            let ended = watch::channel(None).0;
+            Arc::new(Live { id: id.clone(), session: session.clone(), source, accepted_at, seen, ended })
+        });
+        let live = live.clone();
         metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
+        drop(inner);
+        live.set_status(status);
         live
     }
 
     /// Records the end and wakes whoever waits.
     pub(crate) fn end(&self, id: &RunId, session: &SessionKey, outcome: Arc<Outcome>) {
+        let name = (session.clone(), id.clone());
         let mut inner = self.lock();
-        let live = inner.live.remove(id);
+        let live = inner.live.remove(&name);
         metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
-        inner.ended.insert(id.clone(), (session.clone(), outcome.clone()));
-        inner.order.push_back(id.clone());
+        if inner.ended.insert(name.clone(), outcome.clone()).is_none() {
+            inner.order.push_back(name);
+        }
         if inner.order.len() > ENDED_MAX
             && let Some(oldest) = inner.order.pop_front()
         {
@@ -124,11 +128,12 @@ impl Waiters {
     /// Returns what is known about a run, of this session when one is named.
     pub(crate) fn find(&self, session: Option<&SessionKey>, id: &RunId) -> Option<Known> {
         let inner = self.lock();
-        let fits = |key: &SessionKey| session.is_none_or(|wanted| wanted == key);
-        if let Some(live) = inner.live.get(id).filter(|live| fits(&live.session)) {
-            return Some(Known::Live(live.ended.subscribe()));
+        let fits = |name: &&Name| name.1 == *id && session.is_none_or(|wanted| *wanted == name.0);
+        if let Some(name) = inner.live.keys().find(fits) {
+            return inner.live.get(name).map(|live| Known::Live(live.ended.subscribe()));
         }
-        inner.ended.get(id).filter(|(key, _)| fits(key)).map(|(_, outcome)| Known::Ended(outcome.clone()))
+        let name = inner.order.iter().rev().find(fits)?;
+        inner.ended.get(name).map(|outcome| Known::Ended(outcome.clone()))
     }
 
     /// Lists live runs, oldest first.

@@ -81,6 +81,10 @@ pub struct AssistantTurn {
 }
 
 /// One block of an assistant turn.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "turns hold few blocks, and boxing the result would hide it from patterns"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Block {

@@ -43,7 +43,7 @@ impl Driver {
             }
             Judged::Asks(approval) => events.push(RunEvent::ApprovalRequested { approval }),
             Judged::Refused(result) => {
-                events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) })
+                events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
             }
         }
     }

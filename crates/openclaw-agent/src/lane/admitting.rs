@@ -20,16 +20,14 @@ impl Lane {
             return self.begin_now(request, agent).await;
         };
         if running.request.id == request.id || self.queue.holds(&request.id) {
-            return self.known_here(&request).await;
+            return self.known_here(request, agent).await;
         }
         if self.queue.is_full() {
             let text = format!("session {} has {} inputs waiting", self.key, crate::queue::WAITING_MAX);
             return Err(Fault::new(Kind::Unavailable, text).hint("wait for answers, then try again"));
         }
         let at = self.shared.ports.clock.now();
-        let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits };
-        let admission =
-            Admission { request: request.clone(), events: vec![accepted], transcript: false, owner: None, at };
+        let admission = queued(request.clone(), agent, at);
         match self.shared.ports.journal.admit(admission).await.map_err(|error| fault(&error))? {
             Admitted::Known(record) => Ok(self.known(&record)),
             Admitted::New { .. } => {
@@ -53,7 +51,7 @@ impl Lane {
     }
 
     /// Shows a waiting run to those who list or wait.
-    fn register(&self, request: &RunRequest) {
+    pub(super) fn register(&self, request: &RunRequest) {
         let at = self.shared.ports.clock.now();
         self.shared.waiters.begin(&request.id, &self.key, request.source, Status::Queued, at);
         self.publisher(request).publish(Change::Accepted);
@@ -88,13 +86,13 @@ impl Lane {
         self.shared.ports.catalog.agent(id).ok_or_else(|| crate::model_call::no_such_agent(id.as_str()))
     }
 
-    async fn known_here(&mut self, request: &RunRequest) -> Result<Started, Fault> {
+    async fn known_here(&mut self, request: RunRequest, agent: Agent) -> Result<Started, Fault> {
         // The journal compares the request with the recorded one.
         let at = self.shared.ports.clock.now();
-        let admission = Admission { request: request.clone(), events: Vec::new(), transcript: false, owner: None, at };
-        match self.shared.ports.journal.admit(admission).await.map_err(|error| fault(&error))? {
+        let id = request.id.clone();
+        match self.shared.ports.journal.admit(queued(request, agent, at)).await.map_err(|error| fault(&error))? {
             Admitted::Known(record) => Ok(self.known(&record)),
-            Admitted::New { .. } => Err(Fault::new(Kind::Bug, format!("run {} runs but is not recorded", request.id))),
+            Admitted::New { .. } => Err(Fault::new(Kind::Bug, format!("run {id} runs but is not recorded"))),
         }
     }
 
@@ -171,6 +169,12 @@ impl Lane {
         };
         Ok((session, Conversation::resume(turns)))
     }
+}
+
+/// The admission of input that does not begin at once.
+fn queued(request: RunRequest, agent: Agent, at: Timestamp) -> Admission {
+    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits };
+    Admission { request, events: vec![accepted], transcript: false, owner: None, at }
 }
 
 /// Maps a journal's refusal to what the caller is told.

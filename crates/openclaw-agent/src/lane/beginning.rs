@@ -1,5 +1,7 @@
 //! Beginning a turn: new input on an idle session, waiting input, or an interrupted run.
 
+use std::sync::Arc;
+
 use openclaw_domain::catalog::Agent;
 use openclaw_domain::fault::Fault;
 use openclaw_domain::ports::{Admission, Admitted};
@@ -113,6 +115,8 @@ impl Lane {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(run = %request.id, %error, "an interrupted run could not be taken up");
+                let end = End::Failed { message: error.to_string() };
+                self.shared.waiters.end(&request.id, &self.key, Arc::new(super::stopped(end, at)));
                 return;
             }
         };

@@ -1,0 +1,10 @@
+//! The engine against fakes: no network, no real time.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
+
+mod approvals;
+mod harness;
+mod limits;
+mod queueing;
+mod recovery;
+mod turns;

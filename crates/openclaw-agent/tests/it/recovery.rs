@@ -1,0 +1,125 @@
+//! A process that stops in the middle, and the next one.
+
+use std::sync::Arc;
+
+use openclaw_domain::Change;
+use openclaw_domain::approval::Decision;
+use openclaw_domain::ports::Approvals;
+use openclaw_domain::run::{End, QueueMode};
+use openclaw_domain::tool::Effect;
+use openclaw_testkit::memory::Store;
+use openclaw_testkit::model::Turn;
+use openclaw_testkit::{AskAll, FakeTool, Latch, ScriptedModel};
+use serde_json::json;
+
+use crate::harness::{Rig, Setup};
+
+fn second(store: &Arc<Store>, turns: impl IntoIterator<Item = Turn>, tool: &Arc<FakeTool>) -> Setup {
+    let mut setup = Setup::new(ScriptedModel::new(turns)).tool(tool);
+    setup.store = store.clone();
+    setup.owner = "boot-2";
+    setup
+}
+
+async fn stopped_in_tool(effect: Effect) -> Rig {
+    let tool = Arc::new(FakeTool::says("act", "never").effect(effect).hold(&Latch::new()));
+    let rig = Setup::new(ScriptedModel::new([Turn::ask("act", &json!({}))])).tool(&tool).build();
+    rig.start("r1", "act").await.unwrap();
+    rig.recorder.wait_for(|update| matches!(update.change, Change::ToolStarted(_))).await;
+    rig.engine.shutdown().await;
+    rig
+}
+
+#[tokio::test]
+async fn an_interrupted_model_call_is_made_again() {
+    let first = Setup::new(ScriptedModel::new([Turn::new().text("ha").hold(&Latch::new())])).build();
+    first.start("r1", "hi").await.unwrap();
+    first.recorder.wait_for(|update| matches!(update.change, Change::TextDelta(_))).await;
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let rig = second(&first.store, [Turn::say("hello")], &idle).build();
+    assert_eq!(rig.engine.recover().await.unwrap(), 1);
+    assert_eq!(rig.ended("r1").await.text, "hello");
+    assert_eq!(rig.transcript().await, ["user: hi", "assistant: hello"]);
+}
+
+#[tokio::test]
+async fn a_reading_tool_is_run_again_and_one_that_acts_is_not() {
+    for (effect, runs, told) in [(Effect::Pure, 1, "again"), (Effect::Once, 0, "is not known")] {
+        let first = stopped_in_tool(effect).await;
+        let tool = Arc::new(FakeTool::says("act", "again").effect(effect));
+        let rig = second(&first.store, [Turn::say("done")], &tool).build();
+        rig.engine.recover().await.unwrap();
+        assert_eq!(rig.ended("r1").await.text, "done");
+        assert_eq!(tool.ran().len(), runs, "{effect:?}");
+        let turn = rig.assistant_of(0);
+        let result = turn.calls().next().unwrap().1.unwrap().text();
+        assert!(result.contains(told), "{result}");
+        assert!(rig.transcript().await[1].contains(told), "the transcript has the result");
+    }
+}
+
+#[tokio::test]
+async fn input_that_waited_is_not_lost() {
+    let first = Setup::new(ScriptedModel::new([Turn::new().text("x").hold(&Latch::new())])).build();
+    first.send("r1", "a", QueueMode::Followup).await;
+    first.send("r2", "b", QueueMode::Followup).await;
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let rig = second(&first.store, [Turn::say("one"), Turn::say("two")], &idle).build();
+    assert_eq!(rig.engine.recover().await.unwrap(), 2);
+    rig.ended("r1").await;
+    assert_eq!(rig.ended("r2").await.text, "two");
+    assert_eq!(rig.transcript().await, ["user: a", "assistant: one", "user: b", "assistant: two"]);
+}
+
+#[tokio::test]
+async fn steered_input_is_answered_once_across_a_restart() {
+    let tool = Arc::new(FakeTool::says("act", "never").hold(&Latch::new()));
+    let first = Setup::new(ScriptedModel::new([Turn::ask("act", &json!({}))])).tool(&tool).build();
+    first.send("r1", "act", QueueMode::Steer).await;
+    first.recorder.wait_for(|update| matches!(update.change, Change::ToolStarted(_))).await;
+    first.send("r2", "also this", QueueMode::Steer).await;
+    first.recorder.wait_for(|update| matches!(update.change, Change::Steered { .. })).await;
+    first.engine.shutdown().await;
+    let again = Arc::new(FakeTool::says("act", "again"));
+    let rig = second(&first.store, [Turn::say("both")], &again).build();
+    rig.engine.recover().await.unwrap();
+    assert_eq!(rig.ended("r1").await.text, "both");
+    assert_eq!(rig.ended("r2").await.text, "both");
+    assert_eq!(rig.transcript().await.iter().filter(|line| line.contains("also this")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_question_survives_a_restart() {
+    let tool = Arc::new(FakeTool::says("act", "done"));
+    let mut setup = Setup::new(ScriptedModel::new([Turn::ask("act", &json!({}))])).tool(&tool);
+    setup.gate = Arc::new(AskAll);
+    let first = setup.build();
+    first.start("r1", "act").await.unwrap();
+    first.recorder.wait_for(|update| matches!(update.change, Change::ApprovalRequested(_))).await;
+    let asked = first.engine.pending()[0].clone();
+    first.engine.shutdown().await;
+    let mut setup = second(&first.store, [Turn::say("ok")], &tool);
+    setup.gate = Arc::new(AskAll);
+    let rig = setup.build();
+    rig.engine.recover().await.unwrap();
+    while rig.engine.pending().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.engine.pending(), std::slice::from_ref(&asked));
+    rig.engine.resolve(&asked.id, Decision::AllowOnce, "owner").await.unwrap();
+    assert_eq!(rig.ended("r1").await.end, End::Done);
+    assert_eq!(tool.ran().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_up_twice() {
+    let first = Setup::new(ScriptedModel::new([Turn::say("done")])).build();
+    first.start("r1", "hi").await.unwrap();
+    first.ended("r1").await;
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let rig = second(&first.store, [], &idle).build();
+    assert_eq!(rig.engine.recover().await.unwrap(), 0);
+}
