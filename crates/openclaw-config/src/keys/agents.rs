@@ -1,0 +1,253 @@
+//! `agents`: shared defaults, the agents themselves, heartbeat and sandbox.
+
+use super::Kind::{Bool, Duration, Either, Int, List, Object, OneOf, Open, Path, Positive, Secret, Text};
+use super::{Section, key};
+
+const TEXTS: super::Kind = List(&Text);
+const MODEL: super::Kind = Either(&[Text, Object]);
+const COUNT: super::Kind = Int(1, i64::MAX);
+const MILLIS: super::Kind = Int(0, i64::MAX);
+const THINKING: super::Kind = OneOf(&["off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra"]);
+
+pub(super) const AGENTS: Section = Section {
+    prefixes: &["agents"],
+    rows: &[
+        key("", Object, "", 1, "the agents"),
+        key("ownership", OneOf(&["explicit"]), "", 1, "several agents, none of them the default"),
+        key("defaults", Object, "", 1, "what every agent starts from"),
+        key("entries.*", Object, "", 1, "one agent; the key is its id"),
+    ],
+};
+
+/// Settings of the defaults that an agent may also set for itself.
+pub(super) const SHARED: Section = Section {
+    prefixes: &["agents.defaults", "agents.entries.*"],
+    rows: &[
+        key("model", MODEL, "", 1, "model, as provider/model or {primary, fallbacks}"),
+        key("model.primary", Text, "", 1, "model tried first"),
+        key("model.fallbacks", TEXTS, "", 1, "models tried after it, in order"),
+        key("models.*", Open, "", 1, "settings of one model, or of provider/*"),
+        key("models.*.alias", Text, "", 1, "short name"),
+        key("models.*.params", Open, "", 1, "request parameters"),
+        key("models.*.streaming", Bool, "", 1, "stream its answers"),
+        key("models.*.codeMode", Bool, "", 3, "orchestrate its tools in code"),
+        key("modelPolicy", Object, "", 1, "which models may be chosen"),
+        key("modelPolicy.allow", TEXTS, "", 1, "models that may be chosen, trailing * allowed; unset allows any")
+            .closed("[\"-\"]"),
+        key("utilityModel", Text, "", 2, "model for titles and recaps"),
+        key("decisionModel", Text, "", 2, "model for typed decisions"),
+        key("workspace", Path, "", 1, "folder the agent works in"),
+        key("cwd", Path, "", 2, "working directory apart from the workspace"),
+        key(
+            "contextInjection",
+            OneOf(&["always", "continuation-skip", "never"]),
+            "\"always\"",
+            2,
+            "when workspace files go into the prompt",
+        ),
+        key("bootstrapMaxChars", COUNT, "20000", 1, "characters of one workspace file in the prompt"),
+        key("bootstrapTotalMaxChars", COUNT, "60000", 1, "characters of all workspace files in the prompt"),
+        key("skills", TEXTS, "", 1, "skills the agent may use; unset allows all").closed("[]"),
+        key("thinkingDefault", THINKING, "", 1, "how much a session thinks at its start"),
+        key("verboseDefault", OneOf(&["off", "on", "full"]), "\"off\"", 1, "how much tool activity is shown"),
+        key("reasoningDefault", OneOf(&["off", "on", "stream"]), "\"off\"", 1, "whether thinking is shown"),
+        key("fastModeDefault", Either(&[Bool, OneOf(&["auto"])]), "", 1, "prefer speed"),
+        key("toolProgressDetail", OneOf(&["explain", "raw"]), "", 2, "how tool calls are described"),
+        key("humanDelay", Open, "", 2, "pause between parts of a reply"),
+        key("humanDelay.mode", OneOf(&["off", "natural", "custom"]), "\"off\"", 2, "kind of pause"),
+        key("typingMode", OneOf(&["never", "instant", "thinking", "message"]), "", 2, "when the typing signal shows"),
+        key("params", Open, "", 2, "lowest layer of request parameters"),
+        key("contextLimits", Open, "", 1, "bounds of context parts"),
+        key("experimental", Open, "", 3, "unfinished features"),
+        key("embeddedAgent", Open, "", 3, "run engine options"),
+        key("subagents", Open, "", 1, "child runs"),
+        key("subagents.allowAgents", TEXTS, "", 2, "agents a child may run as; unset means its own").closed("[]"),
+        key("subagents.requireAgentId", Bool, "", 2, "a child must name its agent"),
+        key("subagents.delegationMode", OneOf(&["suggest", "prefer"]), "", 2, "how eagerly work is delegated"),
+        key("subagents.thinking", Text, "", 2, "thinking of children"),
+        key("subagents.model", MODEL, "", 2, "model of children"),
+        key("subagents.model.primary", Text, "", 2, "model tried first"),
+        key("subagents.model.fallbacks", TEXTS, "", 2, "models tried after it"),
+    ],
+};
+
+pub(super) const DEFAULTS: Section = Section {
+    prefixes: &["agents.defaults"],
+    rows: &[
+        key(
+            "modelSelectionScope",
+            OneOf(&["session", "agent", "global"]),
+            "\"session\"",
+            2,
+            "how far a model change reaches",
+        ),
+        key("imageModel", MODEL, "", 2, "model for pictures"),
+        key("imageModel.primary", Text, "", 2, "model tried first"),
+        key("imageModel.fallbacks", TEXTS, "", 2, "models tried after it"),
+        key("imageModel.timeoutMs", COUNT, "", 2, "ceiling of one call"),
+        key("pdfModel", Either(&[Text, Open]), "", 2, "model for PDF files"),
+        key("pdfMaxMb", Positive, "", 2, "largest PDF in megabytes"),
+        key("pdfMaxPages", COUNT, "", 2, "most pages of a PDF"),
+        key("mediaModels", Open, "", 2, "models that make pictures, video and music"),
+        key("voiceModel", Either(&[Text, Open]), "", 2, "model that speaks"),
+        key("repoRoot", Path, "", 2, "repository named in the prompt"),
+        key("skipBootstrap", Bool, "false", 1, "do not create workspace files"),
+        key(
+            "skipOptionalBootstrapFiles",
+            List(&OneOf(&["SOUL.md", "USER.md", "HEARTBEAT.md", "IDENTITY.md"])),
+            "[]",
+            1,
+            "workspace files not to create",
+        ),
+        key(
+            "elevatedDefault",
+            OneOf(&["off", "on", "ask", "full"]),
+            "\"on\"",
+            1,
+            "leaving the sandbox at a session's start",
+        )
+        .closed("\"off\""),
+        key("timeoutSeconds", MILLIS, "172800", 1, "longest run"),
+        key("maxConcurrent", COUNT, "", 1, "parallel runs; unset follows the number of processors"),
+        key("userTimezone", Text, "", 2, "IANA time zone of dates in the prompt"),
+        key("mediaMaxMb", Positive, "20", 2, "largest inbound file in megabytes"),
+        key("imageMaxDimensionPx", COUNT, "1200", 2, "longest side of a picture sent to a model"),
+        key(
+            "imageQuality",
+            OneOf(&["auto", "efficient", "balanced", "high"]),
+            "\"auto\"",
+            2,
+            "compression of pictures",
+        ),
+        key("blockStreamingDefault", OneOf(&["off", "on"]), "\"off\"", 2, "send replies in parts"),
+        key("blockStreamingBreak", OneOf(&["text_end", "message_end"]), "\"text_end\"", 2, "where a part ends"),
+        key("blockStreamingChunk", Open, "", 2, "size of parts"),
+        key("blockStreamingCoalesce", Open, "", 2, "joining of small parts"),
+        key("typingIntervalSeconds", COUNT, "6", 2, "how often the typing signal repeats"),
+        key("silentReply", Open, "", 3, "whether the agent may stay silent"),
+        key("startupContext.enabled", Bool, "true", 2, "daily notes in the first turn after a reset"),
+        key("startupContext.applyOn", List(&OneOf(&["new", "reset"])), "[\"new\",\"reset\"]", 2, "which resets"),
+        key("startupContext.dailyMemoryDays", Int(1, 14), "2", 2, "days of notes"),
+        key("startupContext.maxFileBytes", Int(1, 65536), "16384", 2, "bytes read of a note"),
+        key("startupContext.maxFileChars", Int(1, 10_000), "1200", 2, "characters of a note"),
+        key("startupContext.maxTotalChars", Int(1, 50_000), "2800", 2, "characters of all notes"),
+        key("compaction", Open, "", 1, "summarising long conversations"),
+        key("compaction.enabled", Bool, "true", 2, "summarise near the context limit"),
+        key("compaction.mode", OneOf(&["default", "safeguard"]), "\"safeguard\"", 1, "how carefully"),
+        key("compaction.keepRecentTokens", COUNT, "20000", 2, "recent tokens kept word for word"),
+        key("compaction.recentTurnsPreserve", Int(0, 12), "3", 2, "recent turns kept word for word"),
+        key("compaction.model", Text, "", 2, "model that summarises"),
+        key("compaction.timeoutSeconds", COUNT, "180", 2, "ceiling of one summary"),
+        key("compaction.notifyUser", Bool, "false", 2, "say when it happens"),
+        key(
+            "compaction.postIndexSync",
+            OneOf(&["off", "async", "await"]),
+            "\"async\"",
+            2,
+            "index the summary afterwards",
+        ),
+        key("compaction.memoryFlush.enabled", Bool, "true", 2, "save to memory first"),
+        key(
+            "compaction.memoryFlush.softThresholdTokens",
+            MILLIS,
+            "",
+            2,
+            "tokens before the limit at which that happens",
+        ),
+        key("compaction.memoryFlush.model", Text, "", 2, "model that saves"),
+        key("contextPruning", Open, "", 2, "trimming old tool results"),
+        key("contextPruning.mode", OneOf(&["off", "cache-ttl"]), "\"off\"", 2, "when to trim"),
+        key("contextPruning.ttl", Duration, "\"5m\"", 2, "age at which a result may be trimmed"),
+        key("subagents.maxConcurrent", COUNT, "8", 1, "child runs at once"),
+        key("subagents.maxChildrenPerAgent", Int(1, 20), "5", 1, "child runs of one run"),
+        key("subagents.maxSpawnDepth", Int(1, 5), "5", 1, "children of children"),
+        key("subagents.archiveAfterMinutes", MILLIS, "60", 1, "when a finished child is archived"),
+        key("subagents.runTimeoutSeconds", MILLIS, "", 2, "longest child run"),
+        key("subagents.announceTimeoutMs", COUNT, "120000", 2, "how long a child may report back"),
+        key("heartbeat.agentId", Text, "", 2, "agent that runs the heartbeat"),
+        key("systemAgent.agentId", Text, "", 1, "agent that owns work nobody is named for"),
+        key("sessionStore.agentId", Text, "", 2, "owner of unscoped sessions"),
+        key("authInheritance.agentId", Text, "", 2, "owner of unscoped sign-ins"),
+    ],
+};
+
+pub(super) const ENTRIES: Section = Section {
+    prefixes: &["agents.entries.*"],
+    rows: &[
+        key("name", Text, "", 1, "name shown"),
+        key("description", Text, "", 1, "what the agent is for"),
+        key("agentDir", Path, "", 1, "private folder of the agent"),
+        key("identity.name", Text, "", 1, "name it calls itself"),
+        key("identity.theme", Text, "", 1, "its character"),
+        key("identity.emoji", Text, "", 1, "its sign"),
+        key("identity.avatar", Text, "", 1, "its picture"),
+        key("groupChat.mentionPatterns", TEXTS, "", 1, "patterns that address it in a group"),
+        key("groupChat.historyLimit", MILLIS, "", 1, "messages of a group it sees"),
+        key(
+            "groupChat.unmentionedInbound",
+            OneOf(&["user_request", "room_event"]),
+            "",
+            1,
+            "what an unaddressed message is",
+        ),
+        key("skillsLimits", Open, "", 1, "bounds of skills in its prompt"),
+        key("tts.prefsPath", Path, "", 3, "file of voice choices"),
+        key("runtime", Open, "", 3, "external harness"),
+        key("default", Bool, "", 1, "retired; use agents.defaults.systemAgent.agentId"),
+    ],
+};
+
+pub(super) const HEARTBEAT: Section = Section {
+    prefixes: &["agents.defaults.heartbeat", "agents.entries.*.heartbeat"],
+    rows: &[
+        key("", Object, "", 1, "a turn without a message, now and then"),
+        key("every", Duration, "", 1, "how often; 0m switches it off").closed("\"0m\""),
+        key("target", Text, "", 1, "where its reply goes"),
+        key("to", Text, "", 1, "recipient of the reply"),
+        key("accountId", Text, "", 1, "account that sends it"),
+        key("directPolicy", OneOf(&["allow", "block"]), "", 1, "whether it may write to a person").closed("\"block\""),
+        key("session", Text, "", 1, "session it runs in"),
+        key("prompt", Text, "", 2, "what it is asked"),
+        key("model", Text, "", 2, "model it runs on"),
+        key("activeHours", Open, "", 2, "hours of the day it runs in"),
+        key("lightContext", Bool, "", 2, "leave workspace files out"),
+        key("isolatedSession", Bool, "", 2, "run apart from the conversation"),
+        key("timeoutSeconds", COUNT, "", 2, "longest turn"),
+    ],
+};
+
+pub(super) const SANDBOX: Section = Section {
+    prefixes: &["agents.defaults.sandbox", "agents.entries.*.sandbox"],
+    rows: &[
+        key("", Object, "", 1, "isolation of commands"),
+        key("mode", OneOf(&["off", "non-main", "all"]), "", 1, "which sessions are boxed; unset is off")
+            .closed("\"all\""),
+        key("backend", Text, "", 1, "docker, podman, ssh or openshell; unset is docker"),
+        key("scope", OneOf(&["session", "agent", "shared"]), "", 1, "who shares a box; unset is agent")
+            .closed("\"session\""),
+        key("workspaceAccess", OneOf(&["none", "ro", "rw"]), "", 1, "what a box sees of the workspace; unset is none")
+            .closed("\"none\""),
+        key("workspaceRoot", Path, "", 2, "where copies are kept"),
+        key("sessionToolsVisibility", OneOf(&["spawned", "all"]), "", 2, "sessions a boxed run may see")
+            .closed("\"spawned\""),
+        key("docker", Open, "", 2, "container options"),
+        key("docker.image", Text, "", 2, "image"),
+        key("docker.containerPrefix", Text, "", 2, "prefix of container names"),
+        key("docker.workdir", Text, "", 2, "working directory inside"),
+        key("docker.network", Text, "", 2, "network; host is refused").closed("\"none\""),
+        key("docker.readOnlyRoot", Bool, "", 2, "read-only root; unset is true").closed("true"),
+        key("docker.tmpfs", TEXTS, "", 2, "temporary file systems"),
+        key("docker.user", Text, "", 2, "user inside"),
+        key("docker.capDrop", TEXTS, "", 2, "capabilities dropped; unset drops all").closed("[\"ALL\"]"),
+        key("docker.env.*", Secret, "", 2, "variables inside"),
+        key("docker.binds", TEXTS, "", 2, "folders mounted").closed("[]"),
+        key("docker.setupCommand", Either(&[Text, TEXTS]), "", 2, "run once in a new container"),
+        key("browser", Open, "", 3, "boxed browser"),
+        key("ssh", Open, "", 3, "remote backend"),
+        key("ssh.identityData", Secret, "", 3, "key of the remote backend"),
+        key("ssh.certificateData", Secret, "", 3, "certificate of the remote backend"),
+        key("ssh.knownHostsData", Secret, "", 3, "host keys of the remote backend"),
+        key("prune.idleHours", MILLIS, "", 3, "when an idle box is removed"),
+        key("prune.maxAgeDays", MILLIS, "", 3, "when an old box is removed"),
+    ],
+};
