@@ -1,0 +1,89 @@
+//! The run journal.
+
+mod admit;
+mod append;
+mod claim;
+mod finish;
+mod line;
+mod read;
+mod run;
+mod step;
+
+use async_trait::async_trait;
+use openclaw_domain::event::Recorded;
+use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey};
+use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, Journal, JournalError as Error, RunRecord};
+use openclaw_domain::session::Entry;
+use rusqlite::Connection;
+
+use super::Store;
+use super::error::WorkError;
+
+pub(super) use finish::cancel_open_runs;
+
+#[async_trait]
+impl Journal for Store {
+    async fn admit(&self, admission: Admission) -> Result<Admitted, Error> {
+        let id = admission.request.id.clone();
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
+        let (new, turn) = admit::prepare(admission).map_err(fail)?;
+        let at = new.at;
+        let work = move |db: &Connection| new.write(db);
+        let written = self.write("journal.admit", Durability::Barrier, work).await.map_err(fail)?;
+        Ok(match written {
+            admit::Written::Known(record) => Admitted::Known(record),
+            admit::Written::New { epoch, seq, entry } => {
+                let entry = entry.zip(turn).map(|(n, turn)| Entry { n, run: Some(id), turn, at });
+                Admitted::New { epoch, seq, entry }
+            }
+        })
+    }
+
+    async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
+        let claim = claim::prepare(session, run, owner).map_err(fail)?;
+        let work = move |db: &Connection| claim.write(db);
+        self.write("journal.claim", Durability::Barrier, work).await.map_err(fail)
+    }
+
+    async fn append(&self, batch: Batch) -> Result<Vec<Entry>, Error> {
+        let (id, at, durability) = (batch.run.clone(), batch.at, batch.durability);
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
+        let (addition, turns) = append::prepare(batch).map_err(fail)?;
+        let work = move |db: &Connection| addition.write(db);
+        let numbers = self.write("journal.append", durability, work).await.map_err(fail)?;
+        let entry = |(n, turn)| Entry { n, run: Some(id.clone()), turn, at };
+        Ok(numbers.into_iter().zip(turns).map(entry).collect())
+    }
+
+    async fn events(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, Error> {
+        let (session, id) = (session.clone(), run.clone());
+        let work = move |db: &Connection| read::events(db, &session, &id, after, limit);
+        self.read("journal.events", work).await.map_err(|error: WorkError<Error>| error.in_journal(self.path(), run))
+    }
+
+    async fn runs(
+        &self,
+        session: Option<&SessionKey>,
+        unfinished_only: bool,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, Error> {
+        let session = session.cloned();
+        let work = move |db: &Connection| Ok(read::runs(db, session.as_ref(), unfinished_only, limit)?);
+        self.read("journal.runs", work).await.map_err(|error: WorkError<Error>| match error {
+            WorkError::Refused(error) => error,
+            WorkError::Failed(failure) => Error::Store(format!("{}: {failure}", self.path().display())),
+        })
+    }
+}
+
+/// Refuses a request that breaks the journal's own rules: a defect of the caller.
+fn broken_rule(message: impl Into<String>) -> WorkError<Error> {
+    WorkError::Refused(Error::Store(message.into()))
+}

@@ -1,0 +1,155 @@
+//! Accepts an input: once per (session, run id), before anything is done with it.
+
+use openclaw_domain::conversation::Turn;
+use openclaw_domain::event::RunEvent;
+use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::ports::{Admission, JournalError as Error, RunRecord};
+use openclaw_domain::run::RunRequest;
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::line::Line;
+use super::{broken_rule, run};
+use crate::sqlite::body::Body;
+use crate::sqlite::error::{Failure, WorkError};
+use crate::sqlite::sessions::lane::{self, Lane};
+
+/// An admission made ready on the caller's thread.
+#[derive(Debug)]
+pub(super) struct NewRun {
+    session: SessionKey,
+    id: RunId,
+    hash: [u8; 32],
+    lines: Vec<Line>,
+    /// Position, from 0, of the `claimed` event among the lines.
+    claimed: Option<usize>,
+    owner: Option<String>,
+    input: Option<Body>,
+    pub(super) at: Timestamp,
+}
+
+/// What became of it. The entry is its number.
+#[derive(Debug)]
+pub(super) enum Written {
+    New { epoch: Epoch, seq: Seq, entry: Option<u64> },
+    Known(Box<RunRecord>),
+}
+
+/// Checks and encodes an admission; hands back the turn that joins the transcript.
+pub(super) fn prepare(admission: Admission) -> Result<(NewRun, Option<Turn>), WorkError<Error>> {
+    let Admission { request, events, transcript, owner, at } = admission;
+    let id = &request.id;
+    if events.is_empty() {
+        return Err(broken_rule(format!("run {id} cannot be admitted without an event")));
+    }
+    let mut claims = events.iter().enumerate().filter(|(_, event)| matches!(event, RunEvent::Claimed { .. }));
+    let claimed = claims.next().map(|(position, _)| position);
+    if claims.next().is_some() || claimed.is_some() != owner.is_some() {
+        return Err(broken_rule(format!("run {id} needs one claimed event if it has an owner, and none otherwise")));
+    }
+    let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
+    let hash = request_hash(&request)?;
+    let RunRequest { id, session, input, .. } = request;
+    let turn = transcript.then_some(Turn::User(input));
+    let input = turn.as_ref().map(|turn| Body::of("the input", turn)).transpose()?;
+    Ok((NewRun { session, id, hash, lines, claimed, owner, input, at }, turn))
+}
+
+/// Hashes what makes two requests the same: all but when it was said and the trace.
+fn request_hash(request: &RunRequest) -> Result<[u8; 32], Failure> {
+    let mut same = RunRequest { trace: None, ..request.clone() };
+    same.input.at = Timestamp(0);
+    let json = serde_json::to_vec(&same)
+        .map_err(|error| Failure::Damaged(format!("the request cannot be written as JSON: {error}")))?;
+    Ok(Sha256::digest(json).into())
+}
+
+impl NewRun {
+    /// Writes run, events and entry, or finds that the run is known.
+    pub(super) fn write(&self, db: &Connection) -> Result<Written, WorkError<Error>> {
+        let mut lane = lane::open(db, &self.session, self.at)?;
+        let Some(run) = self.insert(db, &lane)? else { return self.known(db, &lane) };
+        let (mut seq, mut epoch) = (Seq(0), Epoch(0));
+        for (position, line) in self.lines.iter().enumerate() {
+            if Some(position) == self.claimed {
+                epoch = Epoch(1);
+            }
+            seq = seq.next();
+            line.write(db, run, seq, epoch, self.at)?;
+        }
+        let mut entry = None;
+        if let Some(input) = &self.input {
+            entry = Some(lane.push(db, Some(self.id.as_str()), input, self.at)?);
+            lane.save(db, self.at)?;
+        }
+        Ok(Written::New { epoch, seq, entry })
+    }
+
+    /// Inserts the run's row; `None` when there is one already.
+    fn insert(&self, db: &Connection, lane: &Lane) -> Result<Option<i64>, WorkError<Error>> {
+        let owned = u32::from(self.owner.is_some());
+        let status = if self.owner.is_some() { "running" } else { "queued" };
+        let inserted = db
+            .prepare_cached(
+                "insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8)
+                 on conflict(session, idem) do nothing returning id",
+            )?
+            .query_row(
+                params![
+                    lane.id,
+                    self.id.as_str(),
+                    &self.hash[..],
+                    status,
+                    owned,
+                    self.lines.len(),
+                    self.owner,
+                    self.at.0
+                ],
+                |row| row.get(0),
+            )
+            .optional();
+        match inserted {
+            Err(error) if is_constraint(&error) => Err(busy(db, lane, &self.session, &self.id)?),
+            inserted => Ok(inserted?),
+        }
+    }
+
+    fn known(&self, db: &Connection, lane: &Lane) -> Result<Written, WorkError<Error>> {
+        let columns = run::COLUMNS;
+        let sql = format!(
+            "select {columns}, r.request_hash from run r join session s on s.id = r.session
+             left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+             where r.session = ?1 and r.idem = ?2"
+        );
+        let (record, hash) = db
+            .prepare_cached(&sql)?
+            .query_row(params![lane.id, self.id.as_str()], |row| Ok((run::record(row)?, row.get::<_, Vec<u8>>(10)?)))?;
+        if hash != self.hash {
+            return Err(WorkError::Refused(Error::Mismatch(self.id.clone())));
+        }
+        Ok(Written::Known(Box::new(record)))
+    }
+}
+
+/// Tells whether a rule of the schema was broken.
+pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}
+
+/// Makes the error of a second turn in a session that has one running.
+pub(super) fn busy(
+    db: &Connection,
+    lane: &Lane,
+    session: &SessionKey,
+    run: &RunId,
+) -> rusqlite::Result<WorkError<Error>> {
+    let other: Option<String> = db
+        .prepare_cached("select idem from run where session = ?1 and status = 'running' and isolation = 'session'")?
+        .query_row([lane.id], |row| row.get(0))
+        .optional()?;
+    Ok(match other {
+        Some(other) => broken_rule(format!("run {run} cannot start: run {other} of session {session} is running")),
+        None => broken_rule(format!("run {run} breaks a rule of the journal")),
+    })
+}

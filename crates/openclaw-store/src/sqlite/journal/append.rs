@@ -1,0 +1,139 @@
+//! Adds to a run: events, transcript, status and outcome in one transaction.
+
+use openclaw_domain::conversation::Turn;
+use openclaw_domain::event::{RunEvent, VERSION};
+use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::model::Usage;
+use openclaw_domain::ports::{Batch, JournalError as Error};
+use openclaw_domain::run::Status;
+use rusqlite::{Connection, params};
+
+use super::line::Line;
+use super::run::{self, RunRow};
+use super::{admit, broken_rule};
+use crate::sqlite::body::Body;
+use crate::sqlite::error::WorkError;
+use crate::sqlite::sessions::lane::Lane;
+
+/// A batch made ready on the caller's thread.
+#[derive(Debug)]
+pub(super) struct Addition {
+    session: SessionKey,
+    run: RunId,
+    epoch: Epoch,
+    first: Seq,
+    lines: Vec<Line>,
+    entries: Vec<Body>,
+    amended: Option<(u64, Body)>,
+    status: Option<Status>,
+    outcome: Option<(Body, Usage)>,
+    at: Timestamp,
+}
+
+/// Checks and encodes a batch; hands back the turns that join the transcript.
+pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<Error>> {
+    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, at, durability: _ } = batch;
+    if events.iter().any(|event| matches!(event, RunEvent::Claimed { .. })) {
+        return Err(broken_rule(format!("run {run}: only a claim appends the event claimed")));
+    }
+    if status.is_some_and(Status::is_final) != outcome.is_some() {
+        return Err(broken_rule(format!("run {run}: a final status and an outcome come together")));
+    }
+    let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
+    let bodies = entries.iter().map(|turn| Body::of("a turn", turn)).collect::<Result<_, _>>()?;
+    let amended = match amended {
+        Some((n, turn)) => Some((n, Body::of("a turn", &turn)?)),
+        None => None,
+    };
+    let outcome = match outcome {
+        Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
+        None => None,
+    };
+    let addition = Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, at };
+    Ok((addition, entries))
+}
+
+impl Addition {
+    /// Writes the batch; returns the numbers of its entries.
+    pub(super) fn write(&self, db: &Connection) -> Result<Vec<u64>, WorkError<Error>> {
+        let row = run::require(db, &self.session, &self.run)?;
+        self.check(&row)?;
+        let mut seq = row.seq;
+        for line in &self.lines {
+            seq = seq.next();
+            line.write(db, row.id, seq, self.epoch, self.at)?;
+        }
+        self.update_run(db, &row, seq)?;
+        self.write_transcript(db, row.lane)
+    }
+
+    /// Both fences, that the epoch is the run's and that the position is free,
+    /// and the rule that only an owned run runs.
+    fn check(&self, row: &RunRow) -> Result<(), WorkError<Error>> {
+        let run = &self.run;
+        if row.epoch != self.epoch {
+            return Err(WorkError::Refused(Error::Fenced(run.clone())));
+        }
+        row.check_open(run)?;
+        let next = row.seq.next();
+        if !self.lines.is_empty() && self.first < next {
+            return Err(WorkError::Refused(Error::Fenced(run.clone())));
+        }
+        if !self.lines.is_empty() && self.first > next {
+            let (first, next) = (self.first.0, next.0);
+            return Err(broken_rule(format!("run {run}: a batch at position {first} would leave a gap at {next}")));
+        }
+        if self.status == Some(Status::Running) && !row.is_owned {
+            return Err(broken_rule(format!("run {run} has no owner; claim it before it runs")));
+        }
+        Ok(())
+    }
+
+    fn update_run(&self, db: &Connection, row: &RunRow, seq: Seq) -> Result<(), WorkError<Error>> {
+        let Some(status) = self.status else {
+            db.prepare_cached("update run set seq = ?2 where id = ?1")?.execute(params![row.id, seq.0])?;
+            return Ok(());
+        };
+        let outcome = self.outcome.as_ref().map(|(body, _)| body);
+        if let Some(body) = outcome {
+            body.place(db)?;
+        }
+        // Who owned a run that ended, or that went back to the queue, no longer matters.
+        let gives_up = status.is_final() || status == Status::Queued;
+        let ended_at = status.is_final().then_some(self.at.0);
+        let updated = db
+            .prepare_cached(
+                "update run set seq = ?2, status = ?3, outcome = ?4, ended_at = ?5,
+                        owner = iif(?6, null, owner), lease_until = iif(?6, null, lease_until)
+                 where id = ?1",
+            )?
+            .execute(params![row.id, seq.0, status.as_str(), outcome, ended_at, gives_up]);
+        match updated {
+            Err(error) if admit::is_constraint(&error) => Err(admit::busy(db, &row.lane, &self.session, &self.run)?),
+            updated => updated.map(drop).map_err(WorkError::from),
+        }
+    }
+
+    fn write_transcript(&self, db: &Connection, mut lane: Lane) -> Result<Vec<u64>, WorkError<Error>> {
+        if self.entries.is_empty() && self.amended.is_none() && self.outcome.is_none() {
+            return Ok(Vec::new());
+        }
+        if let Some((n, turn)) = &self.amended {
+            turn.place(db)?;
+            let amended = db
+                .prepare_cached("update entry set body = ?3, v = ?4 where session = ?1 and n = ?2")?
+                .execute(params![lane.id, n, turn, VERSION])?;
+            if amended == 0 {
+                let session = &self.session;
+                return Err(broken_rule(format!("session {session} has no entry {n} to amend")));
+            }
+        }
+        let push = |turn| lane.push(db, Some(self.run.as_str()), turn, self.at);
+        let numbers = self.entries.iter().map(push).collect::<rusqlite::Result<_>>()?;
+        if let Some((_, usage)) = &self.outcome {
+            lane.spend(usage);
+        }
+        lane.save(db, self.at)?;
+        Ok(numbers)
+    }
+}

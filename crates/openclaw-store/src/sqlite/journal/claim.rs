@@ -1,0 +1,55 @@
+//! Takes a run over: a new epoch, so that the old owner's writes are refused.
+
+use openclaw_domain::event::RunEvent;
+use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::ports::JournalError as Error;
+use rusqlite::{Connection, params};
+
+use super::line::Line;
+use super::{admit, run};
+use crate::sqlite::error::WorkError;
+
+/// A claim made ready on the caller's thread.
+#[derive(Debug)]
+pub(super) struct Claim {
+    session: SessionKey,
+    run: RunId,
+    owner: String,
+    line: Line,
+}
+
+/// Encodes a claim.
+pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str) -> Result<Claim, WorkError<Error>> {
+    let line = Line::of(&RunEvent::Claimed { owner: owner.to_owned() })?;
+    Ok(Claim { session: session.clone(), run: run.clone(), owner: owner.to_owned(), line })
+}
+
+impl Claim {
+    /// Writes the claim; returns the new epoch and the position of `claimed`.
+    pub(super) fn write(&self, db: &Connection) -> Result<(Epoch, Seq), WorkError<Error>> {
+        let row = run::require(db, &self.session, &self.run)?;
+        row.check_open(&self.run)?;
+        let (epoch, seq) = (Epoch(row.epoch.0 + 1), row.seq.next());
+        self.line.write(db, row.id, seq, epoch, last_write(db, row.id)?)?;
+        let updated = db
+            .prepare_cached(
+                "update run set epoch = ?2, seq = ?3, owner = ?4, status = 'running', attempts = attempts + 1
+                 where id = ?1",
+            )?
+            .execute(params![row.id, epoch.0, seq.0, self.owner]);
+        match updated {
+            Err(error) if admit::is_constraint(&error) => Err(admit::busy(db, &row.lane, &self.session, &self.run)?),
+            updated => {
+                updated?;
+                Ok((epoch, seq))
+            }
+        }
+    }
+}
+
+/// Returns the time of a run's last event. A claim carries no time of its own,
+/// and this crate has no clock; what follows the claim is stamped by its owner.
+pub(super) fn last_write(db: &Connection, run: i64) -> rusqlite::Result<Timestamp> {
+    db.prepare_cached("select at from ev where run = ?1 order by seq desc limit 1")?
+        .query_row([run], |row| row.get(0).map(Timestamp))
+}

@@ -1,0 +1,46 @@
+//! Events on their way into the journal.
+
+use openclaw_domain::event::{RunEvent, VERSION};
+use openclaw_domain::ids::{Epoch, Seq, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::step::ToolFact;
+use crate::sqlite::body::Body;
+use crate::sqlite::error::Failure;
+
+/// An event made ready to be written, on the caller's thread.
+#[derive(Debug)]
+pub(super) struct Line {
+    kind: &'static str,
+    body: Body,
+    tool: Option<ToolFact>,
+}
+
+impl Line {
+    /// Encodes an event.
+    pub(super) fn of(event: &RunEvent) -> Result<Self, Failure> {
+        let kind = event.name();
+        Ok(Self { kind, body: Body::of(kind, event)?, tool: ToolFact::of(event)? })
+    }
+
+    /// Writes the event at its position. A taken position is a constraint failure.
+    pub(super) fn write(
+        &self,
+        db: &Connection,
+        run: i64,
+        seq: Seq,
+        epoch: Epoch,
+        at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let step = match &self.tool {
+            Some(fact) => fact.write(db, run, seq, epoch)?,
+            None => None,
+        };
+        self.body.place(db)?;
+        db.prepare_cached(
+            "insert into ev(run, seq, epoch, kind, step, at, v, body) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![run, seq.0, epoch.0, self.kind, step, at.0, VERSION, self.body])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Reads the journal.
+
+use openclaw_domain::event::{Recorded, VERSION};
+use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::ports::{JournalError as Error, RunRecord};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::run;
+use crate::sqlite::body;
+use crate::sqlite::error::WorkError;
+
+/// Most rows of one answer.
+const ROWS_MAX: usize = 10_000;
+
+/// Returns the events of a run after a position.
+pub(super) fn events(
+    db: &Connection,
+    session: &SessionKey,
+    run: &RunId,
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<Recorded>, WorkError<Error>> {
+    let tx = db.unchecked_transaction()?;
+    let id: Option<i64> = tx
+        .prepare_cached(
+            "select r.id from session s join run r on r.session = s.id
+             where s.skey = ?1 and s.removed_at is null and r.idem = ?2",
+        )?
+        .query_row([session.as_str(), run.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(id) = id else { return Err(WorkError::Refused(Error::NoSuchRun(run.clone()))) };
+    let events = tx
+        .prepare_cached(
+            "select e.seq, e.epoch, e.at, e.v, e.body, b.bytes
+             from ev e left join blob b on typeof(e.body) = 'blob' and b.sha = e.body
+             where e.run = ?1 and e.seq > ?2 order by e.seq limit ?3",
+        )?
+        .query_map(params![id, after.0.min(i64::MAX as u64), limit.min(ROWS_MAX)], |row| {
+            body::check_version(row, 3, VERSION)?;
+            Ok(Recorded {
+                seq: Seq(row.get(0)?),
+                epoch: Epoch(row.get(1)?),
+                at: Timestamp(row.get(2)?),
+                event: body::read(row, 4)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(events)
+}
+
+/// Returns runs, newest first; those of removed sessions are not shown.
+pub(super) fn runs(
+    db: &Connection,
+    session: Option<&SessionKey>,
+    unfinished_only: bool,
+    limit: usize,
+) -> rusqlite::Result<Vec<RunRecord>> {
+    let open = if unfinished_only { "and r.ended_at is null" } else { "" };
+    let of_session = if session.is_some() { "and s.skey = ?2" } else { "and ?2 is null" };
+    let columns = run::COLUMNS;
+    let sql = format!(
+        "select {columns} from run r join session s on s.id = r.session
+         left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+         where s.removed_at is null {open} {of_session} order by r.id desc limit ?1"
+    );
+    db.prepare_cached(&sql)?
+        .query_map(params![limit.min(ROWS_MAX), session.map(SessionKey::as_str)], run::record)?
+        .collect()
+}
