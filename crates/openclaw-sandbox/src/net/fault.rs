@@ -1,0 +1,32 @@
+//! Turns what the HTTP library says into the port's errors.
+//!
+//! Messages are the innermost cause, without the URL: a query may hold a key.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use openclaw_domain::ports::net::Error;
+
+/// Explains a failed request.
+pub(super) fn explain(host: &str, connect_timeout: Duration, error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let host = host.to_owned();
+    let mut innermost: &(dyn std::error::Error + 'static) = &error;
+    loop {
+        // The resolver's verdict travels inside the library's error.
+        if let Some(verdict) = innermost.downcast_ref::<Error>() {
+            return verdict.clone();
+        }
+        let Some(inner) = innermost.source() else { break };
+        innermost = inner;
+    }
+    if error.is_timeout() && error.is_connect() {
+        return Error::Timeout { host, after: connect_timeout };
+    }
+    let message = match error.source() {
+        _ if error.is_decode() => format!("the answer could not be decoded: {innermost}"),
+        Some(_) => innermost.to_string(),
+        None => error.to_string(),
+    };
+    Error::Connect { host, message }
+}

@@ -1,0 +1,4 @@
+//! What the operating systems do differently, and all `unsafe` of the program.
+
+pub(crate) mod family;
+pub(crate) mod spawn;

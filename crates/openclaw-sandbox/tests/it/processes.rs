@@ -1,0 +1,357 @@
+//! Programs start clean and end together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openclaw_domain::ids::{AgentId, SessionKey};
+use openclaw_domain::ports::{Clock, Command, Exit, ProcessError, Processes as _, Spawned};
+use openclaw_sandbox::files::Workspace;
+use openclaw_sandbox::process::{Native, Options};
+use openclaw_testkit::FakeClock;
+use openclaw_testkit::contract::processes::{self as contract, command, finish, run, wait_for};
+
+use crate::clock::Running;
+
+struct Scene {
+    folder: tempfile::TempDir,
+    native: Native,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(Arc::new(Running::new()), |_| {})
+    }
+
+    fn with(clock: Arc<dyn Clock>, adjust: impl FnOnce(&mut Options)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Arc::new(Workspace::open(folder.path().join("ws")).unwrap());
+        let mut options = Options::new(Arc::new(move |_| Ok(Arc::clone(&workspace))), clock);
+        adjust(&mut options);
+        Self { folder, native: Native::new(options) }
+    }
+
+    async fn output(&self, script: &str) -> String {
+        run(&self.native, command(script)).await.output
+    }
+
+    /// Starts a program that goes on after writing `on`.
+    async fn started(&self, script: &str) -> Spawned {
+        let spawned = self.native.spawn(command(script)).await.unwrap();
+        wait_for(&self.native, &spawned.id, "on\n").await;
+        spawned
+    }
+
+    /// Reads a process id that a program wrote to a file.
+    fn pid(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join("ws").join(name)).unwrap().trim().to_owned()
+    }
+}
+
+/// Tells whether a process runs; one that waits to be reaped does not.
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// A script that leaves a daemon of its own session behind, and writes its id to `pid`.
+const DAEMON: &str = "(setsid sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 600' </dev/null >/dev/null 2>&1 &)
+while ! test -e pid; do sleep 0.01; done; echo on";
+
+#[tokio::test]
+async fn native_processes_conform_to_the_port() {
+    contract::all(&Scene::new().native).await;
+}
+
+#[tokio::test]
+async fn a_daemon_is_ended_with_its_program() {
+    let scene = Scene::new();
+    let Spawned { id, leash } = scene.started(&format!("{DAEMON}; sleep 600")).await;
+    assert!(is_running(&scene.pid("pid")));
+    scene.native.kill(&id).await.unwrap();
+    assert!(!is_running(&scene.pid("pid")));
+    leash.release();
+}
+
+#[tokio::test]
+async fn a_daemon_that_outlives_its_shell_is_ended_by_its_mark() {
+    let scene = Scene::new();
+    let got = run(&scene.native, command(DAEMON)).await;
+    assert!(!is_running(&scene.pid("pid")));
+    let note = "on\n\n[the script left 1 process running, which ended with it; run it in the background to keep it]\n";
+    assert_eq!((got.output.as_str(), got.exit), (note, Some(Exit::Code(0))));
+}
+
+#[tokio::test]
+async fn a_daemon_with_an_emptied_environment_is_ended_while_its_shell_lives() {
+    let scene = Scene::new();
+    let script = DAEMON.replace("setsid sh", "env -i setsid sh");
+    let Spawned { id, leash } = scene.started(&format!("{script}; sleep 600")).await;
+    assert!(is_running(&scene.pid("pid")));
+    scene.native.kill(&id).await.unwrap();
+    assert!(!is_running(&scene.pid("pid")));
+    leash.release();
+}
+
+#[tokio::test]
+async fn what_finishes_soon_after_the_script_is_left_alone() {
+    let scene = Scene::new();
+    assert_eq!(scene.output("(sleep 0.02; echo late) & echo early").await, "early\nlate\n");
+}
+
+#[tokio::test]
+async fn dropping_the_leash_ends_children_too() {
+    let scene = Scene::new();
+    let Spawned { id, leash } = scene.started("sleep 600 & echo $! > pid; echo on; wait").await;
+    assert!(is_running(&scene.pid("pid")));
+    drop(leash);
+    finish(&scene.native, &id).await;
+    assert!(!is_running(&scene.pid("pid")));
+}
+
+#[tokio::test]
+async fn many_children_end_together() {
+    let scene = Scene::new();
+    let script = "i=0; while [ $i -lt 60 ]; do sleep 600 & echo $! >> pids; i=$((i+1)); done; echo on; wait";
+    let Spawned { id, leash: _leash } = scene.started(script).await;
+    scene.native.kill(&id).await.unwrap();
+    let pids = scene.pid("pids");
+    assert_eq!(pids.lines().count(), 60);
+    assert!(!pids.lines().any(is_running));
+}
+
+#[tokio::test]
+async fn shutdown_and_drop_end_everything() {
+    let scene = Scene::new();
+    let first = scene.started("echo $$ > first; echo on; sleep 600").await;
+    first.leash.release();
+    scene.native.shutdown().await;
+    assert!(!is_running(&scene.pid("first")));
+    let second = scene.started("echo $$ > second; echo on; sleep 600").await;
+    second.leash.release();
+    let pid = scene.pid("second");
+    assert!(is_running(&pid));
+    drop(scene.native);
+    while is_running(&pid) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_ended_program_is_not_left_as_a_zombie() {
+    let scene = Scene::new();
+    let pid = scene.output("echo $$").await;
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
+}
+
+#[tokio::test]
+async fn a_program_that_ignores_the_request_is_killed_after_two_seconds() {
+    let clock = FakeClock::new();
+    let scene = Scene::with(Arc::new(clock.clone()), |_| {});
+    let spawned = scene.native.spawn(command("trap '' TERM; echo on; while :; do sleep 0.01; done")).await.unwrap();
+    wait_for(&scene.native, &spawned.id, "on\n").await;
+    let before = clock.monotonic();
+    let kill = scene.native.kill(&spawned.id);
+    tokio::pin!(kill);
+    let got = loop {
+        tokio::select! {
+            biased;
+            got = &mut kill => break got.unwrap(),
+            () = clock.advance(Duration::from_millis(5)) => {}
+        }
+    };
+    assert_eq!(got.exit, Some(Exit::Signal(9)));
+    assert!(clock.monotonic() - before >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn the_time_limit_counts_on_the_clock() {
+    let clock = FakeClock::new();
+    let scene = Scene::with(Arc::new(clock.clone()), |_| {});
+    let limited = Command { timeout: Duration::from_secs(10), ..command("echo on; sleep 600") };
+    let spawned = scene.native.spawn(limited).await.unwrap();
+    wait_for(&scene.native, &spawned.id, "on\n").await;
+    clock.advance(Duration::from_millis(9_999)).await;
+    assert_eq!(scene.native.watch(&spawned.id, 0, Duration::ZERO).await.unwrap().exit, None);
+    let got = loop {
+        clock.advance(Duration::from_millis(1)).await;
+        let got = scene.native.watch(&spawned.id, 0, Duration::ZERO).await.unwrap();
+        if got.exit.is_some() {
+            break got;
+        }
+    };
+    assert_eq!((got.output.as_str(), got.exit), ("on\n", Some(Exit::TimedOut)));
+    assert!(got.took >= Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn only_three_descriptors_are_open() {
+    let scene = Scene::new();
+    let leak = std::fs::File::open("/dev/null").unwrap();
+    rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
+    let script = "ls -m /proc/$$/fd; true";
+    // The control: a plain child does inherit it.
+    let plain = std::process::Command::new("/bin/sh").args(["-c", script]).output().unwrap();
+    assert_ne!(String::from_utf8(plain.stdout).unwrap(), "0, 1, 2\n");
+    assert_eq!(scene.output(script).await, "0, 1, 2\n");
+    let in_terminal = run(&scene.native, Command { pty: true, ..command(script) }).await;
+    assert_eq!(in_terminal.output, "0, 1, 2\r\n");
+}
+
+#[tokio::test]
+async fn the_environment_is_clean() {
+    let dangerous = [
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "LD_AUDIT",
+        "NODE_OPTIONS",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "BASH_ENV",
+        "ENV",
+        "PERL5LIB",
+        "RUBYOPT",
+        "GIT_SSH_COMMAND",
+        "SSH_AUTH_SOCK",
+        "AWS_SECRET_ACCESS_KEY",
+        "OPENAI_API_KEY",
+        "OPENCLAW_GATEWAY_TOKEN",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DOCKER_HOST",
+        "IFS",
+        "PS4",
+        "CANARY",
+    ];
+    let scene = Scene::with(Arc::new(Running::new()), |options| {
+        options.environment = dangerous.iter().map(|&name| (name.to_owned(), "canary".to_owned())).collect();
+        options.environment.push(("PATH".to_owned(), "/usr/bin:/bin".to_owned()));
+        options.environment.push(("LANG".to_owned(), "C.UTF-8".to_owned()));
+    });
+    let got = scene.output("env | sort | cut -d= -f1 | tr '\\n' ' '").await;
+    // PWD, OLDPWD, SHLVL and _ are the shell's own.
+    let names: Vec<&str> =
+        got.split_whitespace().filter(|name| !matches!(*name, "PWD" | "OLDPWD" | "SHLVL" | "_")).collect();
+    assert_eq!(names, ["LANG", "OPENCLAW_EXEC_ID", "OPENCLAW_SHELL", "PATH"]);
+    let refused = Command { env: vec![("LD_PRELOAD".to_owned(), "x".to_owned())], ..command("true") };
+    assert!(matches!(scene.native.spawn(refused).await, Err(ProcessError::Io(_))));
+}
+
+#[tokio::test]
+async fn a_folder_outside_the_workspace_is_refused() {
+    let scene = Scene::new();
+    std::os::unix::fs::symlink("/", scene.folder.path().join("ws/out")).unwrap();
+    for cwd in ["/", "..", "out", "out/tmp", "/proc/self/cwd"] {
+        let got = scene.native.spawn(Command { cwd: Some(cwd.to_owned()), ..command("pwd") }).await;
+        assert!(matches!(got, Err(ProcessError::BadFolder { .. })), "{cwd}");
+    }
+    let inside = scene.folder.path().join("ws").to_str().unwrap().to_owned();
+    let got = run(&scene.native, Command { cwd: Some(inside.clone()), ..command("pwd") }).await;
+    assert_eq!(got.output.trim(), inside);
+}
+
+#[tokio::test]
+async fn an_unconfined_workspace_may_run_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Arc::new(Workspace::unconfined(folder.path()).unwrap());
+    let native = Native::new(Options::new(Arc::new(move |_| Ok(Arc::clone(&workspace))), Arc::new(Running::new())));
+    let got = run(&native, Command { cwd: Some("/".to_owned()), ..command("pwd") }).await;
+    assert_eq!(got.output, "/\n");
+}
+
+#[tokio::test]
+async fn the_number_of_programs_is_limited() {
+    let scene = Scene::with(Arc::new(Running::new()), |options| options.running_max = 2);
+    let first = scene.started("echo on; sleep 600").await;
+    let _second = scene.started("echo on; sleep 600").await;
+    assert_eq!(scene.native.spawn(command("true")).await.unwrap_err(), ProcessError::TooMany(2));
+    scene.native.kill(&first.id).await.unwrap();
+    // The slot is free a moment after the end was noted.
+    let third = loop {
+        match scene.native.spawn(command("true")).await {
+            Err(ProcessError::TooMany(_)) => tokio::task::yield_now().await,
+            other => break other.unwrap(),
+        }
+    };
+    finish(&scene.native, &third.id).await;
+}
+
+#[tokio::test]
+async fn ended_programs_are_forgotten_by_number_and_by_age() {
+    let clock = FakeClock::new();
+    let scene = Scene::with(Arc::new(clock.clone()), |options| {
+        options.ended_max = 2;
+        options.ended_age_max = Duration::from_secs(60);
+    });
+    let owner = SessionKey::main_of(&AgentId::main());
+    for number in 0..3 {
+        run(&scene.native, command(&format!("exit {number}"))).await;
+    }
+    let listed: Vec<String> = scene.native.list(&owner).into_iter().map(|row| row.script).collect();
+    assert_eq!(listed, ["exit 1", "exit 2"]);
+    clock.advance(Duration::from_secs(60)).await;
+    assert_eq!(scene.native.list(&owner).len(), 2);
+    clock.advance(Duration::from_millis(1)).await;
+    assert_eq!(scene.native.list(&owner), []);
+}
+
+#[tokio::test]
+async fn endless_output_is_bounded_and_ended() {
+    let scene = Scene::new();
+    let Spawned { id, leash: _leash } =
+        scene.native.spawn(Command { output_bytes_max: 1000, ..command("yes 0123456789") }).await.unwrap();
+    let mut offset = 0;
+    while offset < 1_000_000 {
+        let got = scene.native.watch(&id, offset, Duration::from_secs(60)).await.unwrap();
+        assert!(got.output.len() <= 1000);
+        offset = got.offset;
+    }
+    assert_eq!(scene.native.kill(&id).await.unwrap().exit, Some(Exit::Signal(15)));
+}
+
+#[tokio::test]
+async fn characters_split_over_writes_arrive_whole() {
+    let scene = Scene::new();
+    let script = "printf '\\342\\202'; sleep 0.05; printf '\\254 \\377'";
+    let Spawned { id, leash: _leash } = scene.native.spawn(command(script)).await.unwrap();
+    let (mut text, mut offset) = (String::new(), 0);
+    loop {
+        let got = scene.native.watch(&id, offset, Duration::from_secs(60)).await.unwrap();
+        text.push_str(&got.output);
+        offset = got.offset;
+        if got.exit.is_some() {
+            break;
+        }
+    }
+    assert_eq!(text, "\u{20ac} \u{fffd}");
+}
+
+#[tokio::test]
+async fn scripts_that_cannot_be_passed_are_refused() {
+    let scene = Scene::new();
+    assert!(matches!(scene.native.spawn(command("a\0b")).await, Err(ProcessError::Io(_))));
+    let fits = format!(": {}", "x".repeat(128 * 1024 - 3));
+    assert_eq!(run(&scene.native, command(&fits)).await.exit, Some(Exit::Code(0)));
+    assert!(matches!(scene.native.spawn(command(&format!("{fits}x"))).await, Err(ProcessError::Io(_))));
+}
+
+#[tokio::test]
+async fn a_spawn_that_nobody_waits_for_leaves_nothing_running() {
+    let scene = Scene::new();
+    for _ in 0..20 {
+        let mut spawn = Box::pin(scene.native.spawn(command("echo $$ >> pids; exec sleep 600")));
+        // A few turns: far enough to be under way, often not to the end.
+        for _ in 0..3 {
+            if futures_util::poll!(&mut spawn).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(spawn);
+    }
+    drop(scene.native);
+    let pids = std::fs::read_to_string(scene.folder.path().join("ws/pids")).unwrap_or_default();
+    for pid in pids.lines() {
+        while is_running(pid) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
