@@ -1,5 +1,33 @@
 //! Fakes, conformance suites for the ports, and the scripted model server.
 //!
-//! Used by tests and benches only; nothing here ships in the binary.
+//! Used by tests and benches only; nothing here ships in the binary. Fakes do
+//! nothing a test did not write down, record what they were asked, and wait for
+//! conditions instead of times.
+
+pub mod catalog;
+pub mod clock;
+pub mod context;
+pub mod files;
+pub mod gate;
+pub mod latch;
+pub mod memory;
+pub mod model;
+pub mod net;
+pub mod observer;
+pub mod processes;
+pub mod server;
+pub mod tool;
 
 pub mod contract;
+
+pub use catalog::FixedCatalog;
+pub use clock::FakeClock;
+pub use context::FixedContext;
+pub use files::MemoryFiles;
+pub use gate::{AllowAll, AskAll, DenyAll};
+pub use latch::Latch;
+pub use model::ScriptedModel;
+pub use net::FakeNet;
+pub use observer::Recorder;
+pub use processes::FakeProcesses;
+pub use tool::FakeTool;

@@ -1,0 +1,236 @@
+//! The journal in memory.
+
+use async_trait::async_trait;
+use openclaw_domain::conversation::Turn;
+use openclaw_domain::event::{Recorded, RunEvent};
+use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::model::Usage;
+use openclaw_domain::ports::{Admission, Admitted, Batch, Journal, JournalError as Error, RunRecord};
+use openclaw_domain::run::{End, Outcome, RunRequest, Status};
+use openclaw_domain::session::Entry;
+use serde_json::json;
+
+use super::{Lane, Run, Store};
+
+#[async_trait]
+impl Journal for Store {
+    async fn admit(&self, admission: Admission) -> Result<Admitted, Error> {
+        let Admission { request, events, transcript, owner, at } = admission;
+        let (id, key) = (request.id.clone(), request.session.clone());
+        let claims = events.iter().filter(|event| matches!(event, RunEvent::Claimed { .. })).count();
+        if events.is_empty() || claims != usize::from(owner.is_some()) {
+            return Err(Error::Store(format!(
+                "run {id} needs one claimed event if it has an owner, and none otherwise"
+            )));
+        }
+        let mut state = self.state();
+        state.admitted += 1;
+        let order = state.admitted;
+        let input = request.input.clone();
+        let request = without_what_differs(request);
+        // Refused before the session is made: a refusal changes nothing.
+        let known = state.lanes.get(&key).and_then(|lane| lane.runs.get(&id));
+        if known.is_some_and(|known| known.request != request) {
+            return Err(Error::Mismatch(id));
+        }
+        let lane = state.open(&key, at);
+        if let Some(known) = lane.runs.get(&id) {
+            return Ok(Admitted::Known(Box::new(known.record.clone())));
+        }
+        if owner.is_some() {
+            lane.check_turn(&id)?;
+        }
+        let status = if owner.is_some() { Status::Running } else { Status::Queued };
+        let details = json!({ "attempts": u32::from(owner.is_some()), "owner": owner });
+        let record = RunRecord {
+            id: id.clone(),
+            session: key,
+            status,
+            epoch: Epoch(0),
+            seq: Seq(0),
+            outcome: None,
+            accepted_at: at,
+            details,
+        };
+        let mut run = Run { order, record, request, events: Vec::new() };
+        run.record_all(events, at);
+        let (epoch, seq) = (run.record.epoch, run.record.seq);
+        lane.runs.insert(id.clone(), run);
+        let entry = transcript.then(|| {
+            lane.touch(at);
+            lane.push(Some(&id), Turn::User(input), at)
+        });
+        Ok(Admitted::New { epoch, seq, entry })
+    }
+
+    async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
+        let mut state = self.state();
+        let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        lane.open_run(run)?;
+        lane.check_turn(run)?;
+        let found = lane.open_run(run)?;
+        let at = found.events.last().map_or(Timestamp(0), |event| event.at);
+        found.record_all(vec![RunEvent::Claimed { owner: owner.to_owned() }], at);
+        let attempts = found.record.details["attempts"].as_u64().unwrap_or(0) + 1;
+        found.record.details = json!({ "attempts": attempts, "owner": owner });
+        found.record.status = Status::Running;
+        Ok((found.record.epoch, found.record.seq))
+    }
+
+    async fn append(&self, batch: Batch) -> Result<Vec<Entry>, Error> {
+        let id = batch.run.clone();
+        if batch.events.iter().any(|event| matches!(event, RunEvent::Claimed { .. })) {
+            return Err(Error::Store(format!("run {id}: only a claim appends the event claimed")));
+        }
+        if batch.status.is_some_and(Status::is_final) != batch.outcome.is_some() {
+            return Err(Error::Store(format!("run {id}: a final status and an outcome come together")));
+        }
+        let mut state = self.state();
+        let lane = state.lane(&batch.session).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
+        lane.check(&batch)?;
+        let run = lane.open_run(&id)?;
+        run.record_all(batch.events, batch.at);
+        if let Some(status) = batch.status {
+            run.record.status = status;
+            if status.is_final() || status == Status::Queued {
+                run.record.details["owner"] = serde_json::Value::Null;
+            }
+        }
+        run.record.outcome = batch.outcome.as_deref().cloned();
+        let changes = !batch.entries.is_empty() || batch.amended.is_some() || batch.outcome.is_some();
+        if let Some((n, turn)) = batch.amended
+            && let Some(entry) = lane.entries.iter_mut().find(|entry| entry.n == n)
+        {
+            entry.turn = turn;
+        }
+        if let Some(outcome) = &batch.outcome {
+            lane.session.usage.add(&outcome.usage);
+        }
+        if changes {
+            lane.touch(batch.at);
+        }
+        Ok(batch.entries.into_iter().map(|turn| lane.push(Some(&id), turn, batch.at)).collect())
+    }
+
+    async fn events(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, Error> {
+        let mut state = self.state();
+        let run =
+            state.lane(session).and_then(|lane| lane.runs.get(run)).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        Ok(run.events.iter().filter(|event| event.seq > after).take(limit).cloned().collect())
+    }
+
+    async fn runs(
+        &self,
+        session: Option<&SessionKey>,
+        unfinished_only: bool,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, Error> {
+        let state = self.state();
+        let mut runs: Vec<&Run> = state
+            .lanes
+            .values()
+            .filter(|lane| !lane.is_removed && session.is_none_or(|key| lane.session.key == *key))
+            .flat_map(|lane| lane.runs.values())
+            .filter(|run| !unfinished_only || !run.record.status.is_final())
+            .collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.order));
+        Ok(runs.into_iter().take(limit).map(|run| run.record.clone()).collect())
+    }
+}
+
+/// Two requests are the same when they differ in nothing but time and trace.
+fn without_what_differs(mut request: RunRequest) -> RunRequest {
+    request.trace = None;
+    request.input.at = Timestamp(0);
+    request
+}
+
+impl Run {
+    /// Appends events; each `claimed` begins an epoch.
+    fn record_all(&mut self, events: Vec<RunEvent>, at: Timestamp) {
+        for event in events {
+            if matches!(event, RunEvent::Claimed { .. }) {
+                self.record.epoch = Epoch(self.record.epoch.0 + 1);
+            }
+            self.record.seq = self.record.seq.next();
+            self.events.push(Recorded { seq: self.record.seq, epoch: self.record.epoch, at, event });
+        }
+    }
+}
+
+impl Lane {
+    /// Returns a run that has not ended.
+    fn open_run(&mut self, id: &RunId) -> Result<&mut Run, Error> {
+        let run = self.runs.get_mut(id).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
+        if run.record.status.is_final() { Err(Error::Ended(id.clone())) } else { Ok(run) }
+    }
+
+    /// Refuses a second running turn.
+    fn check_turn(&self, id: &RunId) -> Result<(), Error> {
+        let other = self.runs.values().find(|run| run.record.status == Status::Running && run.record.id != *id);
+        match other {
+            None => Ok(()),
+            Some(other) => {
+                let (other, session) = (&other.record.id, &self.session.key);
+                Err(Error::Store(format!("run {id} cannot start: run {other} of session {session} is running")))
+            }
+        }
+    }
+
+    /// Checks a whole batch before anything of it is written.
+    fn check(&mut self, batch: &Batch) -> Result<(), Error> {
+        let id = &batch.run;
+        let run = self.runs.get(id).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
+        if run.record.epoch != batch.epoch {
+            return Err(Error::Fenced(id.clone()));
+        }
+        let next = run.record.seq.next();
+        self.open_run(id)?;
+        if !batch.events.is_empty() && batch.first < next {
+            return Err(Error::Fenced(id.clone()));
+        }
+        if !batch.events.is_empty() && batch.first > next {
+            return Err(Error::Store(format!("run {id}: a batch would leave a gap after position {}", next.0)));
+        }
+        let is_owned = self.runs.get(id).is_some_and(|run| !run.record.details["owner"].is_null());
+        if batch.status == Some(Status::Running) && !is_owned {
+            return Err(Error::Store(format!("run {id} has no owner; claim it before it runs")));
+        }
+        if batch.status == Some(Status::Running) {
+            self.check_turn(id)?;
+        }
+        match &batch.amended {
+            Some((n, _)) if !self.entries.iter().any(|entry| entry.n == *n) => {
+                Err(Error::Store(format!("session {} has no entry {n} to amend", batch.session)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Cancels what has not ended, each run in an epoch of its own.
+    pub(super) fn cancel_open_runs(&mut self, by: &str, at: Timestamp) {
+        for run in self.runs.values_mut().filter(|run| !run.record.status.is_final()) {
+            let outcome = Outcome {
+                end: End::Cancelled { by: by.to_owned() },
+                text: String::new(),
+                answered_by: None,
+                usage: Usage::default(),
+                iterations: 0,
+                tool_calls: 0,
+                started_at: run.record.accepted_at,
+                ended_at: at,
+            };
+            let ended = RunEvent::Ended { outcome: Box::new(outcome.clone()) };
+            run.record_all(vec![RunEvent::Claimed { owner: by.to_owned() }, ended], at);
+            run.record.status = Status::Cancelled;
+            run.record.details["owner"] = serde_json::Value::Null;
+            run.record.outcome = Some(outcome);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Integration tests of the test kit.
+
+mod sdk;
+mod server;
