@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::frame::StateVersion;
+use crate::shape::{
+    ANY, Field, Kind, NAME, NAMES, OBJECT, Shape, TEXT, integer, one_of, optional, required, text,
+};
 
 /// Parameters of `connect`. Checked field by field by the server, which names
 /// the first violation as the published schema's validator would.
@@ -205,3 +208,58 @@ pub const CLIENT_IDS: [&str; 17] = [
 
 /// Client modes a gateway accepts.
 pub const CLIENT_MODES: [&str; 8] = ["webchat", "cli", "ui", "backend", "node", "worker", "probe", "test"];
+
+static CLIENT_FIELDS: &[Field] = &[
+    required("id", one_of(&CLIENT_IDS)),
+    optional("displayName", NAME),
+    required("version", NAME),
+    optional("buildId", text(1, 96)),
+    required("platform", NAME),
+    optional("deviceFamily", NAME),
+    optional("modelIdentifier", NAME),
+    optional("timeZone", text(1, 64)),
+    required("mode", one_of(&CLIENT_MODES)),
+    optional("instanceId", NAME),
+];
+static CLIENT: Shape = Shape::closed(CLIENT_FIELDS);
+
+static DEVICE_FIELDS: &[Field] = &[
+    required("id", NAME),
+    required("publicKey", NAME),
+    required("signature", NAME),
+    required("signedAt", integer(0, i64::MAX)),
+    required("nonce", NAME),
+];
+static DEVICE: Shape = Shape::closed(DEVICE_FIELDS);
+
+static AUTH_FIELDS: &[Field] = &[
+    optional("token", TEXT),
+    optional("bootstrapToken", TEXT),
+    optional("deviceToken", TEXT),
+    optional("password", TEXT),
+    optional("approvalRuntimeToken", TEXT),
+    optional("agentRuntimeIdentityToken", TEXT),
+];
+static AUTH: Shape = Shape::closed(AUTH_FIELDS);
+
+static FIELDS: &[Field] = &[
+    required("minProtocol", integer(1, i64::MAX)),
+    required("maxProtocol", integer(1, i64::MAX)),
+    required("client", Kind::Of(&CLIENT)),
+    optional("caps", NAMES),
+    optional("commands", NAMES),
+    optional("computerUse", ANY),
+    optional("workerRuns", OBJECT),
+    optional("permissions", OBJECT),
+    optional("pathEnv", TEXT),
+    optional("role", NAME),
+    optional("scopes", NAMES),
+    optional("device", Kind::Of(&DEVICE)),
+    optional("auth", Kind::Of(&AUTH)),
+    optional("locale", TEXT),
+    optional("userAgent", TEXT),
+    optional("modelCatalog", ANY),
+];
+
+/// Shape of the parameters of `connect`.
+pub static PARAMS: Shape = Shape::closed(FIELDS);

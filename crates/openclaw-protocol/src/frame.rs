@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::ErrorBody;
+use crate::shape::{ANY, Field, NAME, Shape, one_of, optional, required, text};
 
 /// One frame, told apart by `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,18 @@ pub enum Frame {
     /// Something happened.
     Event(Event),
 }
+
+static REQUEST_FIELDS: &[Field] = &[
+    required("type", one_of(&["req"])),
+    required("id", NAME),
+    required("method", NAME),
+    optional("params", ANY),
+    optional("traceparent", text(1, 128)),
+    optional("expectedProfileId", text(1, 128)),
+];
+
+/// Shape of a call, for naming what is wrong with one.
+pub static REQUEST: Shape = Shape::closed(REQUEST_FIELDS);
 
 /// A call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,9 @@ pub mod connect;
 pub mod device;
 pub mod error;
 pub mod frame;
+pub mod methods;
 pub mod scope;
+pub mod shape;
 
 pub use connect::{ConnectParams, HelloOk};
 pub use error::{ErrorBody, ErrorCode};

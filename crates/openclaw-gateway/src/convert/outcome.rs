@@ -1,0 +1,93 @@
+//! How a run ended, on the wire.
+
+use openclaw_domain::model::Usage;
+use openclaw_domain::run::{End, Outcome};
+use openclaw_domain::{RunId, SessionKey};
+use openclaw_protocol::{ErrorBody, ErrorCode};
+use serde_json::{Value, json};
+
+/// Returns what a `lifecycle` end and `agent.wait` share.
+pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
+    let is_visible = !outcome.text.is_empty();
+    let disposition = if is_visible { "visible" } else { "silent" };
+    let mut receipt = json!({ "runId": run, "turnId": run, "successfulToolNames": tools,
+        "rerouted": outcome.answered_by.as_ref().is_some_and(|by| by.why.is_some()),
+        "terminalDisposition": disposition });
+    if let Some(by) = &outcome.answered_by {
+        receipt["effective"] = json!({ "provider": by.model.provider, "model": by.model.model });
+        if let Some(why) = &by.why {
+            receipt["reroutedBecause"] = json!(why);
+        }
+    }
+    let stop = match &outcome.end {
+        End::Done => "stop",
+        End::Cancelled { .. } => "aborted",
+        End::Limited { .. } => "limit",
+        End::ModelFailed { .. } | End::Failed { .. } => "error",
+    };
+    json!({ "stopReason": stop, "aborted": matches!(outcome.end, End::Cancelled { .. }),
+        "terminalReply": { "disposition": disposition, "text": outcome.text }, "terminalReceipt": receipt })
+}
+
+/// Returns the payload of `agent.wait` for an ended run.
+pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
+    let mut payload = json!({ "runId": run, "startedAt": outcome.started_at, "endedAt": outcome.ended_at });
+    let ending = ending(run.as_str(), outcome, &[]);
+    match &outcome.end {
+        End::Done => {
+            payload["status"] = json!("ok");
+            payload["terminalReceipt"] = ending["terminalReceipt"].clone();
+            payload["terminalReply"] = ending["terminalReply"].clone();
+        }
+        End::Cancelled { by } => {
+            payload["status"] = json!("error");
+            payload["error"] = json!("aborted");
+            payload["stopReason"] = json!(by);
+        }
+        End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
+            payload["status"] = json!("error");
+            payload["error"] = json!(message);
+            payload["stopReason"] = ending["stopReason"].clone();
+        }
+    }
+    payload
+}
+
+/// Returns the second answer of `agent`, or the error that takes its place.
+pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> Result<Value, ErrorBody> {
+    let took = outcome.ended_at.since(outcome.started_at);
+    let (status, summary) = match &outcome.end {
+        End::Done => ("ok", "completed"),
+        End::Cancelled { .. } => ("aborted", "aborted"),
+        End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
+            let details = json!({ "runId": run, "status": "error", "stopReason": ending(run.as_str(), outcome, &[])["stopReason"] });
+            let mut error = ErrorBody::new(ErrorCode::Unavailable, message.clone()).with_details(details);
+            error.retryable = Some(false);
+            return Err(error);
+        }
+    };
+    let mut agent = json!({ "sessionKey": session, "usage": usage(&outcome.usage) });
+    if let Some(by) = &outcome.answered_by {
+        agent["provider"] = json!(by.model.provider);
+        agent["model"] = json!(by.model.model);
+        if let Some(why) = &by.why {
+            agent["modelChosenBecause"] = json!(why);
+        }
+    }
+    let meta = json!({ "durationMs": u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "agentMeta": agent,
+        "aborted": matches!(outcome.end, End::Cancelled { .. }), "iterations": outcome.iterations,
+        "toolCalls": outcome.tool_calls });
+    let payloads = if outcome.text.is_empty() { json!([]) } else { json!([{ "text": outcome.text, "mediaUrl": null }]) };
+    Ok(json!({ "runId": run, "sessionKey": session, "status": status, "summary": summary,
+        "result": { "payloads": payloads, "meta": meta } }))
+}
+
+/// Returns token counts under the wire's names.
+pub(crate) fn usage(usage: &Usage) -> Value {
+    let mut value = json!({ "input": usage.input, "output": usage.output, "cacheRead": usage.cache_read,
+        "cacheWrite": usage.cache_write, "total": usage.total() });
+    if let Some(cost) = usage.cost_usd {
+        value["costUsd"] = json!(cost);
+    }
+    value
+}

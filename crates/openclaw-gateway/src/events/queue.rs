@@ -1,0 +1,200 @@
+//! What waits to be sent to one client.
+//!
+//! Producers are the engine's tasks, the consumer is the connection's task; a
+//! plain lock is held for a push or a pop and never across an await. Bounded by
+//! bytes: beyond the bound, droppable events are skipped with their number used
+//! up, and an event that must not be lost closes the client ("slow consumer").
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use openclaw_protocol::error::close;
+use tokio::sync::Notify;
+
+use super::delta::Delta;
+use super::frame::{Frame, WhenSlow};
+
+/// How far back a delta looks for the stretch it continues.
+const LOOK_BACK: usize = 16;
+
+/// One thing to send.
+pub(crate) enum Item {
+    /// A frame.
+    Event(Frame),
+    /// A stretch of text of the run with this tag.
+    Delta(Delta),
+    /// Numbers of events that were skipped.
+    Gap(u64),
+}
+
+/// Why a client is closed by us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Close {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+/// The queue of one client.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    ready: Notify,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct State {
+    items: VecDeque<(u64, Item)>,
+    bytes: usize,
+    close: Option<Close>,
+}
+
+impl Queue {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { state: Mutex::default(), ready: Notify::new(), bytes_max }
+    }
+
+    /// Queues an event of the run with this tag; 0 is no run.
+    pub(crate) fn push(&self, tag: u64, frame: &Frame) {
+        let mut state = self.lock();
+        let bytes = frame.bytes();
+        if state.bytes + bytes > self.bytes_max {
+            state.overflow(frame.when_slow, 1);
+        } else {
+            state.bytes += bytes;
+            state.items.push_back((tag, Item::Event(frame.clone())));
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Queues a stretch of text, joined to a waiting one when it continues it.
+    pub(crate) fn push_delta(&self, tag: u64, delta: &Delta) {
+        let mut state = self.lock();
+        if !state.join(tag, delta) {
+            let bytes = delta.bytes();
+            if state.bytes + bytes > self.bytes_max {
+                state.overflow(WhenSlow::Drop, 2);
+            } else {
+                state.bytes += bytes;
+                state.items.push_back((tag, Item::Delta(delta.clone())));
+            }
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Takes the oldest thing.
+    pub(crate) fn pop(&self) -> Option<Item> {
+        let mut state = self.lock();
+        let (_, item) = state.items.pop_front()?;
+        let bytes = match &item {
+            Item::Event(frame) => frame.bytes(),
+            // A joined stretch has grown since it was counted; the sum never goes below zero.
+            Item::Delta(delta) => delta.bytes(),
+            Item::Gap(_) => 0,
+        };
+        state.bytes = if state.items.is_empty() { 0 } else { state.bytes.saturating_sub(bytes) };
+        Some(item)
+    }
+
+    /// Asks the connection to close; the first reason stands.
+    pub(crate) fn close(&self, code: u16, reason: impl Into<String>) {
+        self.lock().close.get_or_insert(Close { code, reason: reason.into() });
+        self.ready.notify_one();
+    }
+
+    /// Returns why to close, once asked.
+    pub(crate) fn closing(&self) -> Option<Close> {
+        self.lock().close.clone()
+    }
+
+    /// Waits until something was pushed or a close was asked for.
+    pub(crate) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn overflow(&mut self, when_slow: WhenSlow, numbers: u64) {
+        match when_slow {
+            WhenSlow::Close => {
+                metrics::counter!(crate::metrics::SLOW_CONSUMERS).increment(1);
+                self.close.get_or_insert(Close { code: close::POLICY, reason: "slow consumer".to_owned() });
+            }
+            WhenSlow::Drop => {
+                metrics::counter!(crate::metrics::EVENTS_DROPPED).increment(numbers);
+                if let Some((_, Item::Gap(gap))) = self.items.back_mut() {
+                    *gap += numbers;
+                } else {
+                    self.items.push_back((0, Item::Gap(numbers)));
+                }
+            }
+        }
+    }
+
+    /// Joins to the last thing of the same run, if that is the stretch before.
+    fn join(&mut self, tag: u64, delta: &Delta) -> bool {
+        let last_of_run = self.items.iter_mut().rev().take(LOOK_BACK).find(|(of, _)| *of == tag);
+        match last_of_run {
+            Some((_, Item::Delta(waiting))) => waiting.join(delta),
+            Some((_, Item::Event(_) | Item::Gap(_))) | None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use openclaw_domain::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::events::delta::{Block, Ids, Kind};
+
+    fn frame(when_slow: WhenSlow) -> Frame {
+        Frame::new("chat", &json!("x".repeat(100)), when_slow)
+    }
+
+    fn block(run: &str) -> Arc<Block> {
+        let ids = Ids { run: run.into(), session: "s".into(), agent: "main".into() };
+        Block::new(Arc::new(ids), Kind::Answer, "i".into(), false)
+    }
+
+    #[test]
+    fn a_full_queue_skips_droppable_events_and_uses_up_their_numbers() {
+        let queue = Queue::new(200);
+        queue.push(0, &frame(WhenSlow::Drop));
+        queue.push(0, &frame(WhenSlow::Drop));
+        queue.push(0, &frame(WhenSlow::Drop));
+        assert!(matches!(queue.pop(), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(), Some(Item::Gap(2))));
+        assert!(queue.pop().is_none());
+        assert_eq!(queue.closing(), None);
+    }
+
+    #[test]
+    fn a_full_queue_closes_the_client_rather_than_lose_what_it_must_have() {
+        let queue = Queue::new(200);
+        queue.push(0, &frame(WhenSlow::Close));
+        assert_eq!(queue.closing(), None);
+        queue.push(0, &frame(WhenSlow::Close));
+        assert_eq!(queue.closing(), Some(Close { code: 1008, reason: "slow consumer".into() }));
+    }
+
+    #[test]
+    fn deltas_join_across_other_runs_but_not_across_their_own_events() {
+        let (queue, block, other) = (Queue::new(1 << 20), block("a"), block("b"));
+        queue.push_delta(1, &block.add("x", 1, Timestamp(0)));
+        queue.push_delta(2, &other.add("o", 1, Timestamp(0)));
+        queue.push_delta(1, &block.add("y", 2, Timestamp(0)));
+        queue.push(1, &frame(WhenSlow::Close));
+        queue.push_delta(1, &block.add("z", 3, Timestamp(0)));
+        let kinds: Vec<bool> = std::iter::from_fn(|| queue.pop()).map(|item| matches!(item, Item::Delta(_))).collect();
+        assert_eq!(kinds, [true, true, false, true]);
+    }
+}

@@ -1,0 +1,303 @@
+//! Fakes of the ports the testkit has no fake for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::message::{Block, ToolStatus};
+use openclaw_domain::model::{ModelRef, Selected, StopReason, Usage};
+use openclaw_domain::ports::{Approvals, LogPage, LogQuery, Logs, RunObserver, Runs, Sessions, Settings};
+use openclaw_domain::run::{Abort, ActiveRun, End, Outcome, RunRequest, StartState, Started, Status};
+use openclaw_domain::session::{Entry, SessionChange};
+use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
+use openclaw_domain::tool::Progress;
+use openclaw_domain::update::Phase;
+use openclaw_domain::{
+    AssistantTurn, Change, Fault, Kind, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
+};
+use openclaw_gateway::Hub;
+use openclaw_testkit::memory::Store;
+use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+
+/// An engine that answers `tok0 tok1 tok2` at once; a message with `hold` waits
+/// for [`Engine::release`] or an abort after its first word, one with `fail` fails,
+/// one with `tool` calls a tool.
+pub(crate) struct Engine {
+    hub: Arc<Hub>,
+    store: Arc<Store>,
+    runs: Mutex<HashMap<RunId, Run>>,
+    pub(crate) requests: Mutex<Vec<RunRequest>>,
+    pub(crate) asked: Mutex<Vec<Approval>>,
+    release: Notify,
+}
+
+#[derive(Clone)]
+struct Run {
+    session: SessionKey,
+    outcome: watch::Sender<Option<Outcome>>,
+    cancel: Arc<Notify>,
+}
+
+pub(crate) const AT: Timestamp = Timestamp(1_767_225_600_000);
+
+impl Engine {
+    pub(crate) fn new(hub: Arc<Hub>, store: Arc<Store>) -> Arc<Self> {
+        Arc::new(Self {
+            hub,
+            store,
+            runs: Mutex::default(),
+            requests: Mutex::default(),
+            asked: Mutex::default(),
+            release: Notify::new(),
+        })
+    }
+
+    /// Lets one held run go on.
+    pub(crate) fn release(&self) {
+        self.release.notify_one();
+    }
+
+    async fn work(&self, request: RunRequest, run: Run) {
+        let mut feed = Feed { hub: &self.hub, request: &request, seq: 0 };
+        let text = request.input.text();
+        feed.tell(Change::Accepted);
+        self.write(&mut feed, Turn::User(request.input.clone())).await;
+        feed.tell(Change::Phase(Phase::PreparingContext));
+        feed.tell(Change::Started);
+        let model = ModelRef::new("scripted", "one");
+        let selected = Selected { model: model.clone(), profile: None, thinking: None, why: None };
+        feed.tell(Change::ModelSelected(selected.clone()));
+        if text.contains("tool") {
+            tool(&mut feed);
+        }
+        feed.tell(Change::TextDelta("tok0 ".into()));
+        let mut end = End::Done;
+        if text.contains("hold") {
+            tokio::select! {
+                () = self.release.notified() => {}
+                () = run.cancel.notified() => end = End::Cancelled { by: "rpc".into() },
+            }
+        }
+        if text.contains("fail") {
+            end = End::Failed { message: "scripted failure".into() };
+        }
+        let mut said = "tok0 ".to_owned();
+        if end.is_done() {
+            for word in ["tok1 ", "tok2"] {
+                feed.tell(Change::TextDelta(word.into()));
+                said.push_str(word);
+            }
+            let blocks = vec![Block::Text { text: said.clone() }];
+            let turn = AssistantTurn { blocks, model, stop: StopReason::EndTurn, native: None, at: AT };
+            feed.tell(Change::TurnCompleted(Usage { input: 10, output: 3, ..Usage::default() }));
+            self.write(&mut feed, Turn::Assistant(turn)).await;
+        }
+        let outcome = Outcome {
+            text: if end.is_done() { said } else { String::new() },
+            end,
+            answered_by: Some(selected),
+            usage: Usage { input: 10, output: 3, ..Usage::default() },
+            iterations: 1,
+            tool_calls: 0,
+            started_at: AT,
+            ended_at: Timestamp(AT.0 + 5),
+        };
+        run.outcome.send_replace(Some(outcome.clone()));
+        feed.tell(Change::Ended(Box::new(outcome)));
+    }
+
+    async fn write(&self, feed: &mut Feed<'_>, turn: Turn) {
+        let key = &feed.request.session;
+        let change = SessionChange::Inject(turn.clone());
+        let session = self.store.change(key, change, None, AT).await.unwrap();
+        let entry = Entry { n: session.head, run: Some(feed.request.id.clone()), turn, at: AT };
+        feed.tell(Change::EntryAdded(Box::new(entry)));
+    }
+}
+
+fn tool(feed: &mut Feed<'_>) {
+    let call = ToolCall {
+        id: "c1".parse().unwrap(),
+        provider_id: "p1".into(),
+        name: "exec".into(),
+        arguments: r#"{"command":"echo hi"}"#.into(),
+    };
+    feed.tell(Change::ToolStarted(call.clone()));
+    let progress = Progress::Output { text: "hi\n".into() };
+    feed.tell(Change::ToolProgress { call: call.id.clone(), progress });
+    let mut result = ToolResult::notice(ToolStatus::Ok, "hi");
+    result.details = json!({ "exitCode": 0 });
+    feed.tell(Change::ToolEnded { call, result: Box::new(result), took: std::time::Duration::from_millis(7) });
+}
+
+struct Feed<'a> {
+    hub: &'a Hub,
+    request: &'a RunRequest,
+    seq: u64,
+}
+
+impl Feed<'_> {
+    fn tell(&mut self, change: Change) {
+        self.seq += 1;
+        let (run, session) = (self.request.id.clone(), self.request.session.clone());
+        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, at: AT, change });
+    }
+}
+
+/// The engine behind its port; runs are tasks of the test.
+pub(crate) struct EngineRuns(pub(crate) Arc<Engine>);
+
+#[async_trait]
+impl Runs for EngineRuns {
+    async fn start(&self, request: RunRequest) -> Result<Started, Fault> {
+        let engine = Arc::clone(&self.0);
+        engine.requests.lock().unwrap().push(request.clone());
+        let started = |state| Started {
+            run: request.id.clone(),
+            session: request.session.clone(),
+            state,
+            entry: Some(1),
+            at: AT,
+        };
+        let known = engine.runs.lock().unwrap().get(&request.id).cloned();
+        if let Some(run) = known {
+            let outcome = run.outcome.borrow().clone();
+            let state = outcome.map_or(StartState::InFlight, |outcome| StartState::Ended(Box::new(outcome)));
+            return Ok(started(state));
+        }
+        if request.session.agent().as_str() != "main" {
+            return Err(Fault::new(Kind::NotFound, format!("agent {} is not configured", request.session.agent())));
+        }
+        engine.store.open(&request.session, AT).await.unwrap();
+        let run =
+            Run { session: request.session.clone(), outcome: watch::Sender::new(None), cancel: Arc::new(Notify::new()) };
+        engine.runs.lock().unwrap().insert(request.id.clone(), run.clone());
+        let work = request.clone();
+        tokio::spawn(async move { engine.work(work, run).await });
+        Ok(started(StartState::New))
+    }
+
+    async fn abort(&self, abort: Abort) -> Result<Vec<RunId>, Fault> {
+        let runs = self.0.runs.lock().unwrap();
+        let fits = |(id, run): &(&RunId, &Run)| {
+            run.outcome.borrow().is_none()
+                && abort.session.as_ref().is_none_or(|session| *session == run.session)
+                && abort.run.as_ref().is_none_or(|wanted| wanted == *id)
+        };
+        let stopped: Vec<RunId> = runs.iter().filter(fits).map(|(id, _)| id.clone()).collect();
+        stopped.iter().for_each(|id| runs[id].cancel.notify_one());
+        Ok(stopped)
+    }
+
+    async fn wait(&self, _session: Option<&SessionKey>, run: &RunId) -> Result<Option<Outcome>, Fault> {
+        let known = self.0.runs.lock().unwrap().get(run).cloned();
+        let Some(run) = known else { return Ok(None) };
+        let mut outcome = run.outcome.subscribe();
+        let outcome = outcome.wait_for(Option::is_some).await.unwrap();
+        Ok(outcome.clone())
+    }
+
+    fn active(&self, session: Option<&SessionKey>) -> Vec<ActiveRun> {
+        let runs = self.0.runs.lock().unwrap();
+        let open = runs.iter().filter(|(_, run)| run.outcome.borrow().is_none());
+        let open = open.filter(|(_, run)| session.is_none_or(|session| *session == run.session));
+        open.map(|(id, run)| ActiveRun {
+            id: id.clone(),
+            session: run.session.clone(),
+            status: Status::Running,
+            accepted_at: AT,
+            partial_text: "tok0 ".into(),
+            source: openclaw_domain::run::Source::Chat,
+        })
+        .collect()
+    }
+}
+
+#[async_trait]
+impl Approvals for EngineRuns {
+    fn pending(&self) -> Vec<Approval> {
+        self.0.asked.lock().unwrap().clone()
+    }
+
+    async fn resolve(&self, id: &str, decision: Decision, by: &str) -> Result<Approval, Fault> {
+        let approval = {
+            let mut asked = self.0.asked.lock().unwrap();
+            let index = asked.iter().position(|approval| approval.id == id);
+            asked.remove(index.ok_or_else(|| Fault::new(Kind::NotFound, "no such approval"))?)
+        };
+        let change = Change::ApprovalResolved { approval: Box::new(approval.clone()), decision, by: by.to_owned() };
+        self.0.hub.observe(&update_of(&approval, change));
+        Ok(approval)
+    }
+}
+
+/// Makes an update about an approval.
+pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
+    let source = openclaw_domain::run::Source::Chat;
+    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, at: AT, change }
+}
+
+/// A configuration held in memory.
+pub(crate) struct MemorySettings(pub(crate) Mutex<Arc<Snapshot>>);
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        let source = json!({ "gateway": { "port": 1, "auth": { "token": "__OPENCLAW_REDACTED__" } } });
+        Self(Mutex::new(Arc::new(Snapshot {
+            path: "/home/user/.openclaw/openclaw.json".into(),
+            exists: true,
+            raw: source.to_string(),
+            source: source.clone(),
+            resolved: source,
+            hash: "hash-1".into(),
+            issues: Vec::new(),
+        })))
+    }
+}
+
+#[async_trait]
+impl Settings for MemorySettings {
+    fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0.lock().unwrap())
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "object", "required": ["gateway"], "properties": {
+            "gateway": { "type": "object", "properties": { "port": { "type": "integer" } } } } })
+    }
+
+    async fn write(&self, write: Write) -> Result<Written, settings::Error> {
+        let mut current = self.0.lock().unwrap();
+        if write.base_hash.as_deref() != Some(current.hash.as_str()) {
+            return Err(settings::Error::Stale);
+        }
+        let source = match write.body {
+            WriteBody::Replace(text) => serde_json::from_str(&text).unwrap(),
+            WriteBody::Patch(value) => value,
+        };
+        let hash = "hash-2".to_owned();
+        *current = Arc::new(Snapshot { hash, source, ..Snapshot::clone(&current) });
+        Ok(Written { snapshot: Snapshot::clone(&current), changed: vec!["gateway.port".into()], requires_restart: true })
+    }
+}
+
+/// A log of two lines.
+pub(crate) struct TwoLines;
+
+#[async_trait]
+impl Logs for TwoLines {
+    async fn tail(&self, query: LogQuery) -> Result<LogPage, Fault> {
+        let mut lines = vec!["one".to_owned(), "two".to_owned()];
+        let first = lines.len().saturating_sub(query.lines_max);
+        Ok(LogPage {
+            file: "/tmp/openclaw.log".into(),
+            cursor: 8,
+            size: 8,
+            is_truncated: first > 0,
+            lines: lines.split_off(first),
+            is_reset: false,
+        })
+    }
+}
