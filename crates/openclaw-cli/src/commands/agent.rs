@@ -1,0 +1,378 @@
+//! `agent`: one task. The answer streams on stdout; activity, questions and the
+//! receipt go to stderr. Without a gateway everything runs inside this command.
+
+use std::time::Duration;
+
+use clap::Args;
+use openclaw_client::{Client, Error};
+use serde_json::{Value, json};
+
+use crate::cx::Cx;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out::visible::{Shape, visible};
+use crate::out::{Line, Report, Tone, progress, time};
+use crate::run::{Ended, Follower, Request, Told, follow};
+use crate::{link, peek, text};
+
+/// Longest run unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Arguments {
+    /// The task; `-` reads it from standard input
+    #[arg(value_name = "TEXT")]
+    text: Option<String>,
+    /// The task, as a flag
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    message: Option<String>,
+    /// Conversation of this id
+    #[arg(long, value_name = "ID", conflicts_with_all = ["session_key", "to"])]
+    session_id: Option<String>,
+    /// Conversation of this key
+    #[arg(long, value_name = "SESSION", conflicts_with = "to")]
+    session_key: Option<String>,
+    /// Conversation with this peer of a channel
+    #[arg(short, long, value_name = "PEER")]
+    to: Option<String>,
+    /// Agent to ask
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<String>,
+    /// Model to use, PROVIDER/MODEL; no other stands in for it
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// How hard to think: off, minimal, low, medium, high, xhigh or max
+    #[arg(long, value_name = "LEVEL")]
+    thinking: Option<String>,
+    /// Work inside this command even when a gateway runs
+    #[arg(long)]
+    local: bool,
+    /// A model served on this machine to use with --local
+    #[arg(long, value_name = "MODEL")]
+    local_llm: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Failure> {
+    let message = message(cx, &arguments).await?;
+    let agent = arguments.agent.as_deref().unwrap_or("main");
+    let key = match (&arguments.session_key, &arguments.session_id, &arguments.to) {
+        (Some(key), _, _) => full_key(agent, key),
+        (None, Some(id), _) => format!("agent:{agent}:explicit:{id}"),
+        (None, None, Some(peer)) => format!("agent:{agent}:direct:{peer}"),
+        (None, None, None) => format!("agent:{agent}:main"),
+    };
+    let timeout = cx.flags.timeout.unwrap_or(TIMEOUT);
+    let request = Request::new(&message, &key, timeout)
+        .with("sessionId", arguments.session_id)
+        .with("agentId", arguments.agent)
+        .with("model", arguments.model)
+        .with("thinking", arguments.thinking)
+        .with("to", arguments.to);
+    let options = link::options(cx);
+    let is_local = arguments.local || arguments.local_llm.is_some();
+    let reached = link::connect_or_embed_with(cx, is_local, options, arguments.local_llm).await?;
+    let result = converse(cx, &reached.client, &request, reached.is_embedded()).await;
+    reached.end().await;
+    result
+}
+
+/// A bare name stands for a conversation of the agent.
+pub(crate) fn full_key(agent: &str, key: &str) -> String {
+    if key.starts_with("agent:") { key.to_owned() } else { format!("agent:{agent}:{key}") }
+}
+
+async fn message(cx: &Cx<'_>, arguments: &Arguments) -> Result<String, Failure> {
+    let given = match (&arguments.text, &arguments.message) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(cx.say(&text::TEXT_TWICE, &[])).next("openclaw agent --help"));
+        }
+        (Some(text), None) | (None, Some(text)) => Some(text.as_str()),
+        (None, None) => None,
+    };
+    let message = match given {
+        Some("-") => read_input(cx).await?,
+        Some(text) => text.to_owned(),
+        None if !cx.terminal().input => read_input(cx).await?,
+        None => String::new(),
+    };
+    if message.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "MESSAGE_NEEDED", cx.say(&text::MESSAGE_NEEDED, &[]))
+            .next("openclaw agent \"list the files here\""));
+    }
+    Ok(message)
+}
+
+async fn read_input(cx: &Cx<'_>) -> Result<String, Failure> {
+    let text = cx.io.read_all().await;
+    text.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")).next("openclaw agent --help"))
+}
+
+/// Runs the request to its end and words what came of it.
+pub(crate) async fn converse(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &Request,
+    is_embedded: bool,
+) -> Result<Report, Failure> {
+    let mut follower = Follower::new(&request.run_id, &request.session_key);
+    let screen = Screen::new(cx);
+    let began = tokio::time::Instant::now();
+    // Set by a question that nobody here can answer; ends the wait.
+    let unanswered = std::cell::RefCell::new(None);
+    let nobody = tokio::sync::Notify::new();
+    let followed = async {
+        let told = async |item: Told| match item {
+            Told::Asked(question) => {
+                screen.break_line();
+                if let Err(failure) = super::approvals::ask(cx, client, &question, is_embedded).await {
+                    unanswered.replace(Some(failure));
+                    nobody.notify_one();
+                }
+            }
+            other => screen.show(other),
+        };
+        tokio::select! {
+            ended = follow(client, request, &mut follower, told) => Some(ended),
+            () = nobody.notified() => None,
+        }
+    };
+    let (verb, awaited) = (cx.say(&text::ASKING, &[]), cx.say(&text::AWAITING_MODEL, &[]));
+    let watched = progress::during(cx, &verb, &awaited, followed);
+    let ended = tokio::select! {
+        ended = watched => ended,
+        interrupted = interrupt(cx, client, request) => return Err(interrupted),
+    };
+    if let Some(failure) = unanswered.take() {
+        return Err(failure);
+    }
+    let took = began.elapsed();
+    match ended {
+        Some(Ended::Answer(answer)) => finish(cx, &screen, &follower, answer, took),
+        Some(Ended::Failed(error)) => Err(lost(cx, error, &request.session_key)),
+        None => Err(Failure::new(Exit::Waits, "APPROVAL_WAITS", "an approval waits").next("openclaw approvals list")),
+    }
+}
+
+/// The first Ctrl+C asks the run to stop, the second leaves.
+async fn interrupt(cx: &Cx<'_>, client: &Client, request: &Request) -> Failure {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a signal handler nothing can interrupt; the other branch ends.
+        std::future::pending::<()>().await;
+    }
+    cx.err(&format!("\n{}\n", cx.say(&text::STOPPING, &[])));
+    let stop = client.call("chat.abort", json!({"sessionKey": request.session_key, "runId": request.run_id}));
+    let wait = async {
+        // Whatever comes of it, the person wants to leave.
+        let _stopped = stop.await;
+        let params = json!({"runId": request.run_id, "timeoutMs": 10_000});
+        let _ended = client.call("agent.wait", params).await;
+    };
+    tokio::select! {
+        () = wait => {}
+        _second = tokio::signal::ctrl_c() => {}
+    }
+    cx.interrupted().next(format!("{} sessions show {}", cx.program(), request.session_key))
+}
+
+/// Once accepted, a run goes on without us: its outcome is unknown here, not failed.
+fn lost(cx: &Cx<'_>, error: Error, key: &str) -> Failure {
+    let next = format!("{} sessions show {key}", cx.program());
+    match error {
+        Error::Closed { .. } => {
+            Failure::new(Exit::Unknown, "OUTCOME_UNKNOWN", cx.say(&text::RUN_UNKNOWN, &[])).next(next)
+        }
+        Error::Timeout { after, .. } => {
+            let span = time::span(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+            Failure::new(Exit::Timeout, "TIMEOUT", cx.say(&text::RUN_TIMED_OUT, &[("span", &span)])).next(next)
+        }
+        other => other.into(),
+    }
+}
+
+fn finish(
+    cx: &Cx<'_>,
+    screen: &Screen<'_, '_>,
+    follower: &Follower,
+    answer: Value,
+    took: Duration,
+) -> Result<Report, Failure> {
+    let payloads = peek::list(&answer, "/result/payloads");
+    let texts: Vec<String> = payloads.iter().map(|payload| peek::text(payload, "/text")).collect();
+    let last = if follower.has_text { texts.last().cloned().unwrap_or_default() } else { texts.join("\n\n") };
+    let failure = failure(cx, &answer);
+    if failure.is_none()
+        && let Some(rest) = follower.rest(&last)
+    {
+        screen.show(Told::Text(rest.to_owned()));
+    }
+    screen.break_line();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    cx.note(&receipt(cx, &answer, follower, took));
+    let report = Report { data: answer, is_told: !cx.flags.is_machine(), ..Report::default() };
+    Ok(report)
+}
+
+/// Words a run that ended other than well; the kind decides the exit code.
+fn failure(cx: &Cx<'_>, answer: &Value) -> Option<Failure> {
+    let status = peek::text(answer, "/status");
+    if status == "ok" || status.is_empty() {
+        return None;
+    }
+    let cause = peek::first_text(answer, &["/error", "/error/message", "/errorMessage", "/result/error", "/summary"]);
+    let reason = peek::first_text(
+        answer,
+        &["/errorKind", "/result/meta/errorKind", "/stopReason", "/result/meta/stopReason", "/result/meta/end"],
+    );
+    let (exit, code, next) = match (status.as_str(), reason.as_str()) {
+        ("timeout", _) | (_, "timeout" | "duration") => (Exit::Timeout, "TIMEOUT", "openclaw logs"),
+        (_, "cost" | "tokens" | "iterations" | "identical_calls" | "errors_in_row" | "budget" | "limit" | "limited") => {
+            (Exit::Budget, "LIMIT_REACHED", "openclaw config explain agents.defaults.limits")
+        }
+        ("cancelled" | "aborted", _) | (_, "rpc" | "cancelled" | "aborted" | "interrupt") => {
+            return Some(Failure::new(Exit::Interrupted, "STOPPED", cx.say(&text::RUN_STOPPED, &[])));
+        }
+        (_, "denied" | "policy") => (Exit::Denied, "DENIED", "openclaw approvals list"),
+        (_, "failed" | "internal") => (Exit::Failed, "RUN_FAILED", "openclaw logs"),
+        _ => (Exit::Model, "MODEL_FAILED", "openclaw models list"),
+    };
+    let message = cx.say(&text::RUN_FAILED, &[("cause", &cause)]);
+    Some(Failure::new(exit, code, message).next(next).with_details(answer.clone()))
+}
+
+/// The last line: run, time, tokens, money, tools, questions, and where to look.
+fn receipt(cx: &Cx<'_>, answer: &Value, follower: &Follower, took: Duration) -> Line {
+    let meta = answer.pointer("/result/meta").unwrap_or(&Value::Null);
+    let mut parts = Vec::new();
+    let run = peek::text(answer, "/runId");
+    parts.push(run.chars().take(8).collect::<String>());
+    parts.push(time::span(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+    let usage = meta.pointer("/agentMeta/usage").or_else(|| meta.get("usage")).unwrap_or(&Value::Null);
+    let input = peek::first_int(usage, &["/input", "/inputTokens", "/promptTokens"]);
+    let output = peek::first_int(usage, &["/output", "/outputTokens", "/completionTokens"]);
+    if let (Some(input), Some(output)) = (input, output) {
+        parts.push(format!("{}+{} {}", thousands(input), thousands(output), cx.say(&text::TOKENS, &[])));
+    }
+    let cost = ["/cost/total", "/costUsd", "/cost"].iter().find_map(|at| peek::float(usage, at));
+    parts.push(cost.map_or_else(|| cx.say(&text::PRICE_UNKNOWN, &[]), |cost| format!("${cost:.4}")));
+    parts.push(counted(cx, follower.tools_ended, &text::TOOLS_ONE, &text::TOOLS_COUNT));
+    parts.push(counted(cx, follower.asks, &text::ASKS_ONE, &text::ASKS_COUNT));
+    let model = [peek::text(meta, "/agentMeta/provider"), peek::text(meta, "/agentMeta/model")];
+    let model = model.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    if !model.is_empty() {
+        parts.push(model);
+    }
+    Line::new().tone(Tone::Dim, format!("  {}", parts.join("  ")))
+}
+
+fn counted(cx: &Cx<'_>, count: usize, one: &text::Copy, many: &text::Copy) -> String {
+    if count == 1 { cx.say(one, &[]) } else { cx.say(many, &[("count", &count.to_string())]) }
+}
+
+/// `212`, `3.1k`, `1.2M`.
+pub(crate) fn thousands(count: i64) -> String {
+    match count {
+        1_000_000.. => format!("{:.1}M", count as f64 / 1e6),
+        1_000.. => format!("{:.1}k", count as f64 / 1e3),
+        _ => count.to_string(),
+    }
+}
+
+/// `512 B`, `1.1 KB`, `3.4 MB`.
+pub(crate) fn bytes(count: usize) -> String {
+    match count {
+        1_000_000.. => format!("{:.1} MB", count as f64 / 1e6),
+        1_000.. => format!("{:.1} KB", count as f64 / 1e3),
+        _ => format!("{count} B"),
+    }
+}
+
+/// Draws the run. Keeps stdout and stderr from sharing a line on one terminal.
+struct Screen<'a, 'b> {
+    cx: &'a Cx<'b>,
+    is_mid_line: std::cell::Cell<bool>,
+}
+
+impl<'a, 'b> Screen<'a, 'b> {
+    fn new(cx: &'a Cx<'b>) -> Self {
+        Self { cx, is_mid_line: std::cell::Cell::new(false) }
+    }
+
+    fn show(&self, told: Told) {
+        if self.cx.flags.is_machine() {
+            return;
+        }
+        match told {
+            Told::Text(text) => self.write(&text),
+            Told::Block => {
+                self.break_line();
+                self.write("\n");
+            }
+            Told::Replaced(text) => {
+                self.break_line();
+                self.write(&text);
+            }
+            Told::ToolEnded { tool, summary, is_error, took, size } => {
+                self.break_line();
+                self.cx.note(&activity(self.cx, &tool, &summary, is_error, took, size));
+            }
+            Told::Answered { decision, .. } => {
+                let copy = match decision.as_str() {
+                    "allow-once" => &text::ALLOWED_ONCE,
+                    "allow-always" => &text::ALLOWED_ALWAYS,
+                    _ => &text::DENIED,
+                };
+                self.break_line();
+                self.cx.note(&Line::new().tone(Tone::Dim, format!("  {}", self.cx.say(copy, &[]))));
+            }
+            Told::ToolStarted { .. } | Told::Model { .. } | Told::Asked(_) => {}
+        }
+    }
+
+    fn write(&self, text: &str) {
+        self.cx.out(&visible(text, Shape::Text));
+        self.is_mid_line.set(!text.ends_with('\n'));
+    }
+
+    /// Ends a line that was begun, so that what follows starts a new one.
+    fn break_line(&self) {
+        if self.is_mid_line.take() && !self.cx.flags.is_machine() {
+            self.cx.out("\n");
+        }
+    }
+}
+
+fn activity(cx: &Cx<'_>, tool: &str, summary: &str, is_error: bool, took: Duration, size: usize) -> Line {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let tail = format!("{:>9}  {}.{} s", bytes(size), took_ms / 1000, took_ms % 1000 / 100);
+    // Two marks and spaces, the tool's column, two gaps.
+    let room = cx.width().saturating_sub(4 + 12 + 2 + tail.len());
+    let summary = crate::out::table::cut_middle(&visible(summary, Shape::Cell), room.max(8));
+    let (tone, mark) = if is_error { (Tone::Failed, "x") } else { (Tone::Dim, "-") };
+    Line::new()
+        .text("  ")
+        .tone(tone, mark)
+        .text(" ")
+        .column(tool, 12)
+        .column(summary, room.min(40))
+        .tone(Tone::Dim, format!("  {tail}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, full_key, thousands};
+
+    #[test]
+    fn a_bare_session_name_belongs_to_the_agent() {
+        assert_eq!(full_key("main", "notes"), "agent:main:notes");
+        assert_eq!(full_key("main", "agent:lab:notes"), "agent:lab:notes");
+    }
+
+    #[test]
+    fn counts_are_short() {
+        assert_eq!([thousands(212), thousands(3_140), thousands(1_200_000)], ["212", "3.1k", "1.2M"]);
+        assert_eq!([bytes(999), bytes(1_100), bytes(3_400_000)], ["999 B", "1.1 KB", "3.4 MB"]);
+    }
+}

@@ -1,0 +1,338 @@
+//! One run of an agent as a client sees it: sends the request, reads the events
+//! that belong to it, and tells them to a surface. The surface only draws.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use openclaw_client::{Call, Client, Error, Events, Notice};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::peek;
+
+/// Most calls remembered while they run.
+const TOOLS_MAX: usize = 256;
+
+/// What a surface is told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Told {
+    /// More of the answer.
+    Text(String),
+    /// A new block of the answer begins.
+    Block,
+    /// What was shown of the current block is void; this stands instead.
+    Replaced(String),
+    /// A tool was called.
+    ToolStarted { tool: String, summary: String },
+    /// A tool ended.
+    ToolEnded { tool: String, summary: String, is_error: bool, took: Duration, size: usize },
+    /// A model took the request.
+    Model { provider: String, model: String },
+    /// A person is asked.
+    Asked(Box<Value>),
+    /// A question was answered, here or elsewhere.
+    Answered { id: String, decision: String },
+}
+
+/// What is being run.
+pub(crate) struct Request {
+    /// Parameters of the `agent` method.
+    pub(crate) params: Value,
+    pub(crate) run_id: String,
+    pub(crate) session_key: String,
+    pub(crate) timeout: Duration,
+}
+
+impl Request {
+    /// Makes a request with a fresh run id.
+    pub(crate) fn new(message: &str, session_key: &str, timeout: Duration) -> Self {
+        let run_id = uuid::Uuid::new_v4().to_string();
+        let params = json!({
+            "message": message, "sessionKey": session_key, "deliver": false,
+            "timeout": timeout.as_secs().max(1), "idempotencyKey": run_id,
+        });
+        Self { params, run_id, session_key: session_key.to_owned(), timeout }
+    }
+
+    /// Sets a further parameter.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        if let Some(value) = value {
+            self.params[name] = value.into();
+        }
+        self
+    }
+}
+
+/// How following a run ended.
+pub(crate) enum Ended {
+    /// The gateway's final answer.
+    Answer(Value),
+    /// The gateway refused, or the connection broke.
+    Failed(Error),
+}
+
+/// Turns events of the wire into what a surface is told.
+#[derive(Default)]
+pub(crate) struct Follower {
+    run_id: String,
+    session_key: String,
+    item: String,
+    shown: String,
+    tools: HashMap<String, (String, String, Instant)>,
+    questions: Vec<String>,
+    /// Finished tool calls.
+    pub(crate) tools_ended: usize,
+    /// Questions asked of people.
+    pub(crate) asks: usize,
+    /// The whole answer as shown.
+    pub(crate) has_text: bool,
+}
+
+impl Follower {
+    pub(crate) fn new(run_id: &str, session_key: &str) -> Self {
+        Self { run_id: run_id.to_owned(), session_key: session_key.to_owned(), ..Self::default() }
+    }
+
+    /// Takes an event; returns what to tell, in order.
+    pub(crate) fn take(&mut self, event: &openclaw_protocol::Event) -> Vec<Told> {
+        let nothing = Value::Null;
+        let payload = event.payload.as_ref().unwrap_or(&nothing);
+        match event.event.as_str() {
+            "agent" if payload["runId"] == self.run_id.as_str() => self.take_stream(payload),
+            "exec.approval.requested" if self.is_ours(payload) => {
+                let id = peek::text(payload, "/id");
+                if self.questions.contains(&id) || self.questions.len() >= TOOLS_MAX {
+                    return Vec::new();
+                }
+                self.questions.push(id);
+                self.asks += 1;
+                vec![Told::Asked(Box::new(payload.clone()))]
+            }
+            "exec.approval.resolved" => {
+                let id = peek::text(payload, "/id");
+                let is_ours = self.questions.contains(&id);
+                let decision = peek::text(payload, "/decision");
+                if is_ours { vec![Told::Answered { id, decision }] } else { Vec::new() }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_ours(&self, question: &Value) -> bool {
+        let run = peek::first_text(question, &["/request/runId", "/runId"]);
+        let session = peek::first_text(question, &["/request/sessionKey", "/sessionKey"]);
+        if run.is_empty() { session == self.session_key } else { run == self.run_id }
+    }
+
+    fn take_stream(&mut self, payload: &Value) -> Vec<Told> {
+        let session = peek::text(payload, "/sessionKey");
+        if !session.is_empty() {
+            // The gateway's spelling of the key is the one its other events use.
+            self.session_key = session;
+        }
+        let data = &payload["data"];
+        match (payload["stream"].as_str().unwrap_or_default(), data["phase"].as_str().unwrap_or_default()) {
+            ("assistant", _) => self.take_text(data),
+            ("lifecycle", "model") => {
+                vec![Told::Model { provider: peek::text(data, "/provider"), model: peek::text(data, "/model") }]
+            }
+            ("tool", "start") => {
+                let (tool, summary) = (peek::text(data, "/name"), summary(&data["args"]));
+                let id = peek::text(data, "/toolCallId");
+                if self.tools.len() < TOOLS_MAX {
+                    self.tools.insert(id, (tool.clone(), summary.clone(), Instant::now()));
+                }
+                vec![Told::ToolStarted { tool, summary }]
+            }
+            ("tool", "result") => self.take_result(data),
+            _ => Vec::new(),
+        }
+    }
+
+    fn take_result(&mut self, data: &Value) -> Vec<Told> {
+        self.tools_ended += 1;
+        let id = peek::text(data, "/toolCallId");
+        let (tool, summary, began) =
+            self.tools.remove(&id).unwrap_or_else(|| (peek::text(data, "/name"), String::new(), Instant::now()));
+        let took = peek::int(data, "/durationMs").and_then(|ms| u64::try_from(ms).ok());
+        let took = took.map_or_else(|| began.elapsed(), Duration::from_millis);
+        let size = peek::message_text(&data["result"]).len();
+        vec![Told::ToolEnded { tool, summary, is_error: peek::is(data, "/isError"), took, size }]
+    }
+
+    /// The text is cumulative per item, so a missed delta repairs itself.
+    fn take_text(&mut self, data: &Value) -> Vec<Told> {
+        let mut told = Vec::new();
+        let item = peek::text(data, "/itemId");
+        if item != self.item {
+            self.item = item;
+            if !self.shown.is_empty() {
+                told.push(Told::Block);
+            }
+            self.shown.clear();
+        }
+        let text = match data["text"].as_str() {
+            Some(text) => text.to_owned(),
+            None => format!("{}{}", self.shown, data["delta"].as_str().unwrap_or_default()),
+        };
+        match text.strip_prefix(self.shown.as_str()) {
+            Some("") => {}
+            Some(more) => told.push(Told::Text(more.to_owned())),
+            None => told.push(Told::Replaced(text.clone())),
+        }
+        self.has_text |= !text.is_empty();
+        self.shown = text;
+        told
+    }
+
+    /// Returns what of the final text was not shown yet.
+    pub(crate) fn rest<'a>(&self, last: &'a str) -> Option<&'a str> {
+        if !self.has_text {
+            return (!last.is_empty()).then_some(last);
+        }
+        last.strip_prefix(self.shown.as_str()).filter(|rest| !rest.is_empty())
+    }
+}
+
+/// Starts a run and reads its events until the final answer. `told` may take its
+/// time: events queue up. Dropping the future leaves the run going.
+pub(crate) async fn follow(
+    client: &Client,
+    request: &Request,
+    follower: &mut Follower,
+    mut told: impl AsyncFnMut(Told),
+) -> Ended {
+    let mut events = client.events();
+    let call = client.perform(Call {
+        method: "agent".to_owned(),
+        params: request.params.clone(),
+        expect_final: true,
+        // The gateway ends the run in time; this only guards against a lost answer.
+        timeout: Some(request.timeout + Duration::from_secs(30)),
+    });
+    tokio::pin!(call);
+    let result = loop {
+        tokio::select! {
+            biased;
+            notice = events.next() => match notice {
+                Some(Notice::Event(event)) => {
+                    for item in follower.take(&event) {
+                        told(item).await;
+                    }
+                }
+                // The text is cumulative and the final answer comes anyway.
+                Some(Notice::Gap { .. } | Notice::Missed(_)) => {}
+                None => break call.await,
+            },
+            result = &mut call => break result,
+        }
+    };
+    drain(&mut events, follower, &mut told).await;
+    match result {
+        Ok(answer) => Ended::Answer(answer),
+        Err(error) => Ended::Failed(error),
+    }
+}
+
+/// Tells what had already arrived before the answer.
+async fn drain(events: &mut Events, follower: &mut Follower, told: &mut impl AsyncFnMut(Told)) {
+    while let Some(notice) = events.try_next() {
+        if let Notice::Event(event) = notice {
+            for item in follower.take(&event) {
+                told(item).await;
+            }
+        }
+    }
+}
+
+/// Returns the one argument that tells most about a call.
+pub(crate) fn summary(arguments: &Value) -> String {
+    const TELLING: [&str; 10] =
+        ["command", "path", "url", "pattern", "query", "text", "name", "sessionKey", "action", "input"];
+    let named = TELLING.iter().find_map(|name| arguments.get(name)?.as_str());
+    match named {
+        Some(text) => text.lines().next().unwrap_or_default().to_owned(),
+        None if arguments.as_object().is_none_or(serde_json::Map::is_empty) => String::new(),
+        None => arguments.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(name: &str, payload: Value) -> openclaw_protocol::Event {
+        openclaw_protocol::Event {
+            event: name.to_owned(),
+            payload: Some(payload),
+            seq: None,
+            state_version: None,
+            recipient_profile_id: None,
+        }
+    }
+
+    fn text(item: &str, text: &str) -> openclaw_protocol::Event {
+        let data = json!({"text": text, "itemId": item});
+        event("agent", json!({"runId": "r", "sessionKey": "agent:main:main", "stream": "assistant", "data": data}))
+    }
+
+    fn follower() -> Follower {
+        Follower::new("r", "agent:main:main")
+    }
+
+    #[test]
+    fn cumulative_text_repairs_a_missed_delta() {
+        let mut follower = follower();
+        assert_eq!(follower.take(&text("a", "one")), [Told::Text("one".to_owned())]);
+        assert_eq!(follower.take(&text("a", "one two three")), [Told::Text(" two three".to_owned())]);
+        assert_eq!(follower.take(&text("a", "one two three")), []);
+        assert_eq!(follower.rest("one two three four"), Some(" four"));
+        assert_eq!(follower.rest("something else"), None);
+    }
+
+    #[test]
+    fn superseded_text_is_replaced_and_a_new_item_is_a_new_block() {
+        let mut follower = follower();
+        follower.take(&text("a", "wrong"));
+        assert_eq!(follower.take(&text("a", "right")), [Told::Replaced("right".to_owned())]);
+        assert_eq!(follower.take(&text("b", "next")), [Told::Block, Told::Text("next".to_owned())]);
+    }
+
+    #[test]
+    fn events_of_other_runs_are_not_ours() {
+        let mut follower = follower();
+        let other = event("agent", json!({"runId": "x", "stream": "assistant", "data": {"text": "hi"}}));
+        assert_eq!(follower.take(&other), []);
+        let asked = |session: &str| event("exec.approval.requested", json!({"id": "p", "request": {"sessionKey": session}}));
+        assert_eq!(follower.take(&asked("agent:main:other")), []);
+        assert_eq!(follower.take(&asked("agent:main:main")).len(), 1);
+        assert_eq!(follower.take(&asked("agent:main:main")), []);
+        assert_eq!(follower.asks, 1);
+    }
+
+    #[test]
+    fn tools_are_told_with_their_most_telling_argument() {
+        let mut follower = follower();
+        let tool = |data: Value| event("agent", json!({"runId": "r", "stream": "tool", "data": data}));
+        let args = json!({"command": "git log\n--all", "timeout": 3});
+        follower.take(&tool(json!({"phase": "start", "name": "exec", "toolCallId": "1", "args": args})));
+        let result = json!({"content": [{"type": "text", "text": "12345"}]});
+        let ended =
+            tool(json!({"phase": "result", "toolCallId": "1", "isError": true, "durationMs": 200, "result": result}));
+        assert_eq!(
+            follower.take(&ended),
+            [Told::ToolEnded {
+                tool: "exec".to_owned(),
+                summary: "git log".to_owned(),
+                is_error: true,
+                took: Duration::from_millis(200),
+                size: 5,
+            }]
+        );
+        assert_eq!(summary(&json!({})), "");
+        assert_eq!(summary(&json!({"n": 1})), "{\"n\":1}");
+    }
+}
