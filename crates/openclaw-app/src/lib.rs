@@ -1,1 +1,21 @@
-//! app
+//! The composition of the program: the only crate that knows concrete types.
+//!
+//! [`wire`] puts the parts together, [`backend`] is what the commands ask of
+//! them. Globals (logging, metrics, signals) are set up here and nowhere else.
+
+mod access;
+mod backend;
+mod catalog;
+mod clock;
+mod configuration;
+mod grants;
+mod machine;
+mod models;
+mod reload;
+mod settings;
+mod signals;
+mod telemetry;
+mod wire;
+mod workspaces;
+
+pub use backend::App;

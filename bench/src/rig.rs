@@ -1,0 +1,112 @@
+//! A gateway on a fresh home with a scripted model server beside it.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+/// The token of the fresh home.
+pub(crate) const TOKEN: &str = "bench-token-0123456789abcdef0123456789";
+
+/// Where the programs are.
+#[derive(Clone)]
+pub(crate) struct Programs {
+    pub(crate) gateway: PathBuf,
+    pub(crate) model: PathBuf,
+}
+
+/// Two running processes; they end with this value.
+pub(crate) struct Rig {
+    pub(crate) port: u16,
+    pub(crate) model_port: u16,
+    /// From starting the process to the first good `/readyz`.
+    pub(crate) ready_after: Duration,
+    gateway: Process,
+    _model: Process,
+    _home: tempfile::TempDir,
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone is fine.
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+impl Rig {
+    /// Starts both and waits until the gateway is ready.
+    pub(crate) fn start(programs: &Programs) -> anyhow::Result<Rig> {
+        let (port, model_port) = (free_port()?, free_port()?);
+        let home = tempfile::tempdir()?;
+        write_config(&home, port, model_port)?;
+        let model = spawn(Command::new(&programs.model).args([
+            "--port",
+            &model_port.to_string(),
+            "--deltas",
+            "20",
+            "--pause-ms",
+            "0",
+        ]))
+        .with_context(|| format!("cannot start {}", programs.model.display()))?;
+        wait_for(model_port, "/v1/models")?;
+        let mut command = Command::new(&programs.gateway);
+        command
+            .args(["gateway", "run", "--port", &port.to_string()])
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", "/usr/bin:/bin");
+        let began = Instant::now();
+        let gateway = spawn(&mut command).with_context(|| format!("cannot start {}", programs.gateway.display()))?;
+        wait_for(port, "/readyz")?;
+        Ok(Rig { port, model_port, ready_after: began.elapsed(), gateway, _model: model, _home: home })
+    }
+
+    /// Returns the gateway's resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.gateway.0.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+        Ok(kib * 1024)
+    }
+}
+
+fn spawn(command: &mut Command) -> std::io::Result<Process> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Process)
+}
+
+/// Asks until the answer is 200; 10 s at most.
+fn wait_for(port: u16, path: &str) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(10) {
+        if crate::http::status(port, path).is_ok_and(|status| status == 200) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    bail!("nothing answered {path} on port {port} within 10 s")
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn write_config(home: &tempfile::TempDir, port: u16, model_port: u16) -> anyhow::Result<()> {
+    let state = home.path().join(".openclaw");
+    let workspace = home.path().join("ws");
+    std::fs::create_dir_all(&state)?;
+    std::fs::create_dir_all(&workspace)?;
+    let config = serde_json::json!({
+        "gateway": { "mode": "local", "port": port, "bind": "loopback", "auth": { "mode": "token", "token": TOKEN } },
+        "agents": { "defaults": { "model": { "primary": "mock/mock-1" }, "workspace": workspace, "skipBootstrap": true } },
+        "models": { "mode": "replace", "providers": { "mock": {
+            "baseUrl": format!("http://127.0.0.1:{model_port}/v1"), "apiKey": "none", "api": "openai-completions",
+            "models": [ { "id": "mock-1", "name": "Mock 1", "contextWindow": 128_000, "maxTokens": 4096 } ] } } }
+    });
+    std::fs::write(state.join("openclaw.json"), config.to_string())?;
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! Puts the parts together, in order, and takes them apart again.
+//!
+//! Each leaf offers one constructor; this file only orders them. What every
+//! step needs is passed on, nothing is looked up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use openclaw_agent::Engine;
+use openclaw_config::Loaded;
+use openclaw_domain::ports::{Clock, Grants, Processes, Tool, Workspaces};
+use openclaw_domain::tool::ToolSpec;
+use openclaw_gateway::{Handle, Hub};
+use openclaw_llm::Router;
+use openclaw_sandbox::{net, process};
+use openclaw_security::{Policy, Profiles};
+use openclaw_store::lock::StateLock;
+use openclaw_store::sqlite::Store;
+use serde_json::Value;
+
+use crate::catalog::{Configured, Sections};
+use crate::clock::SystemClock;
+use crate::configuration::Configuration;
+use crate::grants::GrantBook;
+use crate::models;
+use crate::settings::FileSettings;
+use crate::telemetry::LogFiles;
+use crate::workspaces::WorkspaceBook;
+use crate::{access, machine};
+
+/// An actor without work frees its memory after this long.
+const LANE_IDLE: Duration = Duration::from_secs(300);
+
+/// What differs between a gateway and an embedded runtime.
+pub(crate) struct Plan {
+    /// The configuration, loaded.
+    pub(crate) configuration: Arc<Configuration>,
+    /// Listen on the configured TCP addresses.
+    pub(crate) tcp: bool,
+    /// Where clients of the same user connect.
+    pub(crate) socket: Option<PathBuf>,
+    /// A model server of this machine to use, by model name; empty means the first found.
+    pub(crate) local_llm: Option<String>,
+    /// Log files, for those who follow them.
+    pub(crate) logs: LogFiles,
+    /// Renders the metrics page.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// Everything that runs.
+pub(crate) struct Runtime {
+    pub(crate) parts: Arc<Parts>,
+    gateway: Handle,
+    engine: Arc<Engine>,
+    store: Store,
+    processes: Arc<process::Native>,
+    _lock: StateLock,
+}
+
+/// What a reload changes.
+pub(crate) struct Parts {
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) gate: Arc<Profiles>,
+    pub(crate) catalog: Arc<Configured>,
+}
+
+impl Runtime {
+    /// Starts everything; returns once the gateway answers.
+    ///
+    /// # Errors
+    /// When another instance runs, the database cannot be opened, a model server
+    /// that was asked for is not there, or an address cannot be bound. Nothing
+    /// is left running then.
+    pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let state_dir = plan.configuration.state_dir();
+        let loaded = plan.configuration.current();
+        let mut lock = StateLock::acquire(&state_dir)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let store = Store::open(openclaw_store::sqlite::Options::new(&state_dir))?;
+        let net = Arc::new(net::Client::new(net::Options::default()));
+        let router = models::router(&loaded, net.clone(), clock.clone(), plan.local_llm.as_deref()).await?;
+        let gate = Arc::new(Profiles::new(policy(&loaded)));
+        let grants: Arc<dyn Grants> = Arc::new(GrantBook::open(Arc::new(store.clone()), gate.clone()).await?);
+        let tools = openclaw_tools::build(&loaded.value["tools"]);
+        let catalog = catalog(&loaded, router.clone(), &tools);
+        let folders = Arc::new(WorkspaceBook::new(catalog.clone()));
+        let processes = processes(&loaded, folders.clone(), clock.clone());
+        let parts = Arc::new(Parts { configuration: plan.configuration.clone(), router, gate, catalog });
+        let hub = Hub::new();
+        let ports = engine_ports(&parts, &store, grants.clone(), tools, folders, processes.clone(), net, clock.clone(), hub.clone());
+        let engine = Engine::new(engine_options(&loaded), ports);
+        engine.recover().await.map_err(anyhow::Error::new)?;
+        let options = gateway_options(&plan, &loaded)?;
+        let ports = gateway_ports(&parts, &store, grants, &engine, Arc::new(plan.logs), clock);
+        let gateway = openclaw_gateway::serve(options, ports, hub).await?;
+        let port = gateway.addresses().first().map(std::net::SocketAddr::port);
+        lock.publish(port, plan.socket.as_deref())?;
+        Ok(Self { parts, gateway, engine, store, processes, _lock: lock })
+    }
+
+    /// Returns the TCP addresses in use.
+    pub(crate) fn addresses(&self) -> &[std::net::SocketAddr] {
+        self.gateway.addresses()
+    }
+
+    /// Stops everything in the order that loses nothing: no new requests, no
+    /// running work, then the store. Unfinished runs go on at the next start.
+    pub(crate) async fn stop(self, reason: &str) {
+        let gateway = self.gateway.shutdown(reason);
+        self.engine.shutdown().await;
+        gateway.await;
+        self.processes.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+fn policy(loaded: &Loaded) -> Policy {
+    let (policy, issues) = Policy::from_config(&loaded.value["tools"], &loaded.value["agents"]);
+    for issue in issues {
+        tracing::warn!(?issue, "a tool rule was not understood");
+    }
+    policy
+}
+
+fn catalog(loaded: &Loaded, router: Arc<Router>, tools: &[Arc<dyn Tool>]) -> Arc<Configured> {
+    let mut specs: Vec<ToolSpec> = tools.iter().map(|tool| tool.spec().clone()).collect();
+    specs.sort_by(|a, b| a.name.cmp(&b.name));
+    Arc::new(Configured::new(router, &sections(loaded), specs.into()))
+}
+
+fn sections(loaded: &Loaded) -> Sections<'_> {
+    Sections { agents: &loaded.value["agents"], tools: &loaded.value["tools"], home: &loaded.home }
+}
+
+impl Parts {
+    /// Puts a changed configuration in force where that needs no restart.
+    pub(crate) fn reload(&self, loaded: &Loaded) {
+        self.router.replace(models::settings(loaded));
+        self.gate.replace(policy(loaded));
+        self.catalog.replace(&sections(loaded));
+    }
+}
+
+fn processes(loaded: &Loaded, folders: Arc<WorkspaceBook>, clock: Arc<dyn Clock>) -> Arc<process::Native> {
+    let folders: process::Folders = Arc::new(move |agent| folders.of(agent));
+    let mut options = process::Options::new(folders, clock);
+    let env = &loaded.env;
+    options.environment = env.names().filter_map(|name| Some((name.to_owned(), env.get(name)?.to_owned()))).collect();
+    Arc::new(process::Native::new(options))
+}
+
+fn engine_options(loaded: &Loaded) -> openclaw_agent::Options {
+    let seconds = loaded.value.pointer("/approvals/exec/timeoutSeconds").and_then(Value::as_u64);
+    openclaw_agent::Options {
+        owner: uuid::Uuid::now_v7().to_string(),
+        approval_timeout: seconds.map(Duration::from_secs),
+        idle: LANE_IDLE,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one argument per part; a struct would only repeat Ports")]
+fn engine_ports(
+    parts: &Parts,
+    store: &Store,
+    grants: Arc<dyn Grants>,
+    tools: Vec<Arc<dyn Tool>>,
+    folders: Arc<WorkspaceBook>,
+    processes: Arc<dyn Processes>,
+    net: Arc<net::Client>,
+    clock: Arc<dyn Clock>,
+    hub: Arc<Hub>,
+) -> openclaw_agent::Ports {
+    let workspaces: Workspaces = Arc::new(move |agent| Ok(folders.of(agent)?));
+    let loaded = parts.configuration.current();
+    let prompting = openclaw_context::Options::from_config(&loaded.value["agents"]);
+    let context = openclaw_context::Assembler::new(prompting, workspaces.clone(), Arc::new(store.clone()));
+    openclaw_agent::Ports {
+        journal: Arc::new(store.clone()),
+        sessions: Arc::new(store.clone()),
+        model: parts.router.clone(),
+        tools,
+        gate: parts.gate.clone(),
+        context: Arc::new(context),
+        catalog: parts.catalog.clone(),
+        observer: hub,
+        clock,
+        workspaces,
+        processes,
+        net,
+        variables: Arc::new(store.clone()),
+        memories: Arc::new(store.clone()),
+        grants,
+    }
+}
+
+fn gateway_options(plan: &Plan, loaded: &Loaded) -> anyhow::Result<openclaw_gateway::Options> {
+    let tcp = if plan.tcp { access::addresses(loaded)? } else { Vec::new() };
+    let auth = access::credential(loaded).context("the gateway has no usable credential")?;
+    let mut options = openclaw_gateway::Options::new(tcp, auth, env!("CARGO_PKG_VERSION"));
+    let render = plan.metrics.clone();
+    options.metrics = Arc::new(move || render.render());
+    options.unix_socket.clone_from(&plan.socket);
+    options.state_dir_label = loaded.home.state_dir.display().to_string();
+    options.machine = machine::facts();
+    let origins = loaded.value.pointer("/gateway/controlUi/allowedOrigins").and_then(Value::as_array);
+    options.allowed_origins = origins.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok(options)
+}
+
+fn gateway_ports(
+    parts: &Arc<Parts>,
+    store: &Store,
+    grants: Arc<dyn Grants>,
+    engine: &Arc<Engine>,
+    logs: Arc<LogFiles>,
+    clock: Arc<dyn Clock>,
+) -> openclaw_gateway::Ports {
+    openclaw_gateway::Ports {
+        runs: engine.clone(),
+        approvals: engine.clone(),
+        sessions: Arc::new(store.clone()),
+        variables: Arc::new(store.clone()),
+        devices: Arc::new(store.clone()),
+        grants,
+        settings: Arc::new(FileSettings::new(parts.clone())),
+        catalog: parts.catalog.clone(),
+        logs,
+        clock,
+    }
+}
