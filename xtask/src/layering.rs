@@ -9,7 +9,8 @@ use crate::sources;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("protocol", &[]),
-    ("config", &[]),
+    // What config reads may be a secret, and the type that cannot be printed is domain's.
+    ("config", &["domain"]),
     ("gateway", &["domain", "protocol"]),
     ("client", &["protocol"]),
     ("cli", &["client", "protocol", "config"]),

@@ -7,14 +7,14 @@ use crate::sources;
 /// Longest production file.
 const FILE_LINES_MAX: usize = 800;
 
-/// Files that are one long table, each row of one shape.
+/// Files that are one long table, each row of one shape; they count against no budget.
 const TABLES: &[&str] = &["openclaw-llm/src/providers.rs", "openclaw-config/src/keys/", "openclaw-cli/src/text/"];
 
 /// Most production lines per crate, in lines; other crates have no budget of their own.
 const CRATES: &[(&str, usize)] = &[
     ("domain", 4_000),
     ("protocol", 8_000),
-    ("config", 6_000),
+    ("config", 6_500),
     ("security", 7_000),
     ("sandbox", 7_000),
     ("store", 8_000),
@@ -35,8 +35,8 @@ pub(crate) fn check(root: &Path) -> Vec<String> {
         let mut total = 0;
         for source in sources::production(root, &folder) {
             let lines = source.text.lines().count();
-            total += lines;
             let is_table = TABLES.iter().any(|table| source.shown.contains(table));
+            total += if is_table { 0 } else { lines };
             if lines > FILE_LINES_MAX && !is_table {
                 findings
                     .push(format!("{}: {lines} lines, more than {FILE_LINES_MAX}: look for the seam", source.shown));

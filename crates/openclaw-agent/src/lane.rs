@@ -46,6 +46,9 @@ pub(crate) struct Lane {
     queue: Queue,
     /// The conversation as the last turn left it, to spare reading it again.
     history: Option<History>,
+    /// Runs that stopped because the journal refused; their end is still to be
+    /// recorded, and the session takes no new turn before it is.
+    unsettled: Vec<(RunId, Arc<Outcome>)>,
 }
 
 struct History {
@@ -65,7 +68,7 @@ struct Running {
 
 impl Lane {
     pub(crate) fn new(shared: Arc<Shared>, key: SessionKey, commands: mpsc::Receiver<Command>) -> Self {
-        Self { shared, key, commands, running: None, queue: Queue::default(), history: None }
+        Self { shared, key, commands, running: None, queue: Queue::default(), history: None, unsettled: Vec::new() }
     }
 
     /// Works until told to stop or idle for long.
@@ -176,15 +179,25 @@ impl Lane {
                 self.remember(finished.turns).await;
             }
             Err(broken) => {
-                // The journal refused, so the end cannot be recorded; it is told
-                // to whoever waits, and the run is taken up at the next start.
+                // The journal refused, so the end cannot be recorded now; it is
+                // told to whoever waits, and recorded before the next turn.
                 self.history = None;
                 let now = self.shared.ports.clock.now();
                 let outcome = Arc::new(stopped(End::Failed { message: broken.message }, now));
                 running.publisher.publish(openclaw_domain::Change::Ended(Box::new((*outcome).clone())));
+                self.unsettled.push((running.request.id.clone(), outcome.clone()));
                 self.shared.waiters.end(&running.request.id, &self.key, outcome);
             }
         }
+    }
+
+    /// Records the ends the journal refused earlier.
+    async fn settle(&mut self) -> Result<(), Fault> {
+        while let Some((id, outcome)) = self.unsettled.last().cloned() {
+            self.close(&id, &outcome).await.map_err(|error| admitting::fault(&error))?;
+            self.unsettled.pop();
+        }
+        Ok(())
     }
 
     async fn remember(&mut self, turns: Vec<Turn>) {

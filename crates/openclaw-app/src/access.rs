@@ -25,11 +25,16 @@ pub(crate) fn addresses(loaded: &Loaded) -> anyhow::Result<Vec<SocketAddr>> {
         "loopback" | "auto" => vec![loopback],
         "lan" => vec![IpAddr::from(Ipv4Addr::UNSPECIFIED)],
         "custom" => {
-            let host = gateway["customBindHost"].as_str().context("gateway.bind is custom, but gateway.customBindHost names no address")?;
-            let ip: IpAddr = host.parse().with_context(|| format!("gateway.customBindHost {host:?} is not an IP address"))?;
+            let host = gateway["customBindHost"]
+                .as_str()
+                .context("gateway.bind is custom, but gateway.customBindHost names no address")?;
+            let ip: IpAddr =
+                host.parse().with_context(|| format!("gateway.customBindHost {host:?} is not an IP address"))?;
             if ip == loopback { vec![ip] } else { vec![ip, loopback] }
         }
-        "tailnet" => bail!("gateway.bind tailnet is not supported yet; use custom with the machine's tailnet address in gateway.customBindHost"),
+        "tailnet" => bail!(
+            "gateway.bind tailnet is not supported yet; use custom with the machine's tailnet address in gateway.customBindHost"
+        ),
         other => match other.parse::<IpAddr>() {
             Ok(ip) => vec![ip],
             Err(_) => bail!("gateway.bind {other:?} is not one of loopback, auto, lan, custom"),
@@ -60,8 +65,12 @@ pub(crate) fn credential(loaded: &Loaded) -> anyhow::Result<Auth> {
         (Some("token"), Some(token), _) | (None, Some(token), None) => Ok(Auth::Token(token)),
         (Some("password"), _, Some(password)) | (None, None, Some(password)) => Ok(Auth::Password(password)),
         (Some("password"), _, None) => bail!("gateway.auth.mode is password, but gateway.auth.password is not set"),
-        (None, Some(_), Some(_)) => bail!("gateway.auth has a token and a password; say which counts: gateway.auth.mode"),
-        (Some("trusted-proxy"), _, _) => bail!("gateway.auth.mode trusted-proxy is not supported yet; use token or password"),
+        (None, Some(_), Some(_)) => {
+            bail!("gateway.auth has a token and a password; say which counts: gateway.auth.mode")
+        }
+        (Some("trusted-proxy"), _, _) => {
+            bail!("gateway.auth.mode trusted-proxy is not supported yet; use token or password")
+        }
         (Some("token") | None, None, _) => Ok(Auth::Token(made(&loaded.home.state_dir)?)),
         (Some(other), _, _) => bail!("gateway.auth.mode {other:?} is not one of token, password, none"),
     }

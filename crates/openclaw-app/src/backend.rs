@@ -75,7 +75,12 @@ impl Backend for App {
         crate::models::local_servers().await
     }
 
-    async fn run_program(&self, program: &str, arguments: &[String], timeout: Duration) -> Result<ProgramOutput, Failure> {
+    async fn run_program(
+        &self,
+        program: &str,
+        arguments: &[String],
+        timeout: Duration,
+    ) -> Result<ProgramOutput, Failure> {
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
         let cannot = |what: String| Failure::new(Exit::Failed, "PROGRAM", format!("cannot run {program}: {what}"));
@@ -90,7 +95,8 @@ impl Backend for App {
     }
 
     async fn start_detached(&self, arguments: &[String], log: &Path) -> Result<u32, Failure> {
-        let cannot = |error: std::io::Error| Failure::new(Exit::Failed, "PROGRAM", format!("cannot start the gateway: {error}"));
+        let cannot =
+            |error: std::io::Error| Failure::new(Exit::Failed, "PROGRAM", format!("cannot start the gateway: {error}"));
         let own = std::env::current_exe().map_err(cannot)?;
         if let Some(folder) = log.parent() {
             std::fs::create_dir_all(folder).map_err(cannot)?;
@@ -125,8 +131,12 @@ fn flags(options: &ServeOptions) -> Vec<(&'static str, Value)> {
 fn refuse_remote(loaded: &Loaded) -> Result<(), Failure> {
     match loaded.value.pointer("/gateway/mode").and_then(Value::as_str) {
         None | Some("local") => Ok(()),
-        Some(mode) => Err(Failure::new(Exit::Usage, "GATEWAY_MODE", format!("gateway.mode is {mode}; a gateway runs only with gateway.mode local"))
-            .next("openclaw config set gateway.mode local")),
+        Some(mode) => Err(Failure::new(
+            Exit::Usage,
+            "GATEWAY_MODE",
+            format!("gateway.mode is {mode}; a gateway runs only with gateway.mode local"),
+        )
+        .next("openclaw config set gateway.mode local")),
     }
 }
 
@@ -134,9 +144,12 @@ fn refuse_remote(loaded: &Loaded) -> Result<(), Failure> {
 async fn take_over(state_dir: &Path) -> Result<(), Failure> {
     let Some(holder) = lock::read(state_dir) else { return Ok(()) };
     let pid = i32::try_from(holder.pid).ok().and_then(rustix::process::Pid::from_raw);
-    let stuck = |what: &str| Failure::new(Exit::Conflict, "ALREADY_RUNNING", format!("the gateway with pid {} {what}", holder.pid));
+    let stuck = |what: &str| {
+        Failure::new(Exit::Conflict, "ALREADY_RUNNING", format!("the gateway with pid {} {what}", holder.pid))
+    };
     let pid = pid.ok_or_else(|| stuck("has no usable process id"))?;
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|error| stuck(&format!("cannot be stopped: {error}")))?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+        .map_err(|error| stuck(&format!("cannot be stopped: {error}")))?;
     let began = Instant::now();
     while lock::read(state_dir).is_some() {
         if began.elapsed() > TAKEOVER {
@@ -179,7 +192,11 @@ fn announce(runtime: &Runtime, loaded: &Loaded, took: Duration) {
     }
     let model = runtime.parts.router.default_choice().primary;
     for address in runtime.addresses() {
-        eprintln!("gateway ready on {address} in {} ms, model {model}, home {}", took.as_millis(), loaded.home.state_dir.display());
+        eprintln!(
+            "gateway ready on {address} in {} ms, model {model}, home {}",
+            took.as_millis(),
+            loaded.home.state_dir.display()
+        );
     }
     tracing::info!(%model, ms = took.as_millis(), "gateway ready");
     // Without systemd there is nobody to notify.
@@ -229,7 +246,9 @@ fn watch(loaded: &Loaded) -> tokio::sync::mpsc::Receiver<()> {
 fn failure(error: &anyhow::Error) -> Failure {
     let message = format!("{error:#}");
     if let Some(LockError::Held { .. }) = error.downcast_ref::<LockError>() {
-        return Failure::new(Exit::Conflict, "ALREADY_RUNNING", message).next("openclaw gateway status").next("openclaw gateway stop");
+        return Failure::new(Exit::Conflict, "ALREADY_RUNNING", message)
+            .next("openclaw gateway status")
+            .next("openclaw gateway stop");
     }
     if let Some(openclaw_gateway::Error::Bind { .. }) = error.downcast_ref::<openclaw_gateway::Error>() {
         return Failure::new(Exit::Failed, "PORT_IN_USE", message).next("openclaw gateway run --port 18790");

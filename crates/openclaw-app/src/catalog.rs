@@ -89,11 +89,8 @@ fn is_confined(tools: &Value) -> bool {
 fn agents(sections: &Sections<'_>, router: &Router) -> Vec<Agent> {
     let defaults = &sections.agents["defaults"];
     let entries = sections.agents["entries"].as_object();
-    let mut ids: Vec<(AgentId, Value)> = entries
-        .into_iter()
-        .flatten()
-        .filter_map(|(id, entry)| Some((id.parse().ok()?, entry.clone())))
-        .collect();
+    let mut ids: Vec<(AgentId, Value)> =
+        entries.into_iter().flatten().filter_map(|(id, entry)| Some((id.parse().ok()?, entry.clone()))).collect();
     if ids.is_empty() {
         ids.push((AgentId::main(), Value::Null));
     }
@@ -111,7 +108,8 @@ fn agents(sections: &Sections<'_>, router: &Router) -> Vec<Agent> {
 }
 
 fn default_agent(defaults: &Value, ids: &[(AgentId, Value)]) -> AgentId {
-    let named = defaults.pointer("/systemAgent/agentId").and_then(Value::as_str).and_then(|id| id.parse::<AgentId>().ok());
+    let named =
+        defaults.pointer("/systemAgent/agentId").and_then(Value::as_str).and_then(|id| id.parse::<AgentId>().ok());
     let exists = |id: &AgentId| ids.iter().any(|(other, _)| other == id);
     let main = AgentId::main();
     match named {
@@ -121,7 +119,14 @@ fn default_agent(defaults: &Value, ids: &[(AgentId, Value)]) -> AgentId {
     }
 }
 
-fn agent(sections: &Sections<'_>, router: &Router, id: AgentId, entry: &Value, is_default: bool, is_sole: bool) -> Agent {
+fn agent(
+    sections: &Sections<'_>,
+    router: &Router,
+    id: AgentId,
+    entry: &Value,
+    is_default: bool,
+    is_sole: bool,
+) -> Agent {
     let defaults = &sections.agents["defaults"];
     let own = |key: &str| Some(&entry[key]).filter(|value| !value.is_null());
     let either = |key: &str| own(key).or_else(|| Some(&defaults[key]).filter(|value| !value.is_null()));
@@ -187,7 +192,9 @@ fn limits(timeout_seconds: Option<&Value>, own: Option<&Value>) -> Limits {
         errors_in_row_max: small("maxErrorsInRow", defaults.errors_in_row_max),
         tokens_max: number("maxTokens").unwrap_or(defaults.tokens_max).max(1),
         duration_max: timeout_seconds.and_then(Value::as_u64).map_or(defaults.duration_max, Duration::from_secs),
-        parallel_tools_max: number("maxParallelTools").and_then(|n| usize::try_from(n).ok()).unwrap_or(defaults.parallel_tools_max),
+        parallel_tools_max: number("maxParallelTools")
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(defaults.parallel_tools_max),
         cost_usd_max: own.and_then(|own| own["maxCostUsd"].as_f64()),
     }
 }

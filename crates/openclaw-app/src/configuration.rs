@@ -17,10 +17,14 @@ impl Configuration {
     ///
     /// # Errors
     /// When there is no home directory, or the profile's name is not one.
-    pub(crate) fn load(profile: Option<&str>, flags: Vec<(&'static str, Value)>) -> Result<Self, openclaw_config::home::Error> {
+    pub(crate) fn load(
+        profile: Option<&str>,
+        flags: Vec<(&'static str, Value)>,
+    ) -> Result<Self, openclaw_config::home::Error> {
         let env = Env::process();
         let home = Home::locate(&env, profile)?;
-        let loader = flags.into_iter().fold(Loader::new(env, home), |loader, (path, value)| loader.with_flag(path, value));
+        let loader =
+            flags.into_iter().fold(Loader::new(env, home), |loader, (path, value)| loader.with_flag(path, value));
         let current = RwLock::new(Arc::new(loader.load()));
         Ok(Self { loader, current })
     }

@@ -5,7 +5,12 @@ pub(crate) fn facts() -> openclaw_gateway::Machine {
     let uname = rustix::system::uname();
     let text = |value: &std::ffi::CStr| value.to_string_lossy().into_owned();
     let (memory_total_bytes, memory_free_bytes) = memory(&std::fs::read_to_string("/proc/meminfo").unwrap_or_default());
-    openclaw_gateway::Machine { hostname: text(uname.nodename()), release: text(uname.release()), memory_total_bytes, memory_free_bytes }
+    openclaw_gateway::Machine {
+        hostname: text(uname.nodename()),
+        release: text(uname.release()),
+        memory_total_bytes,
+        memory_free_bytes,
+    }
 }
 
 fn memory(meminfo: &str) -> (u64, u64) {

@@ -23,7 +23,12 @@ pub(crate) fn settings(loaded: &Loaded) -> Settings {
 ///
 /// # Errors
 /// When a local model was asked for and is not there; the error lists what is.
-pub(crate) async fn router(loaded: &Loaded, net: Arc<dyn Net>, clock: Arc<dyn Clock>, local: Option<&str>) -> anyhow::Result<Arc<Router>> {
+pub(crate) async fn router(
+    loaded: &Loaded,
+    net: Arc<dyn Net>,
+    clock: Arc<dyn Clock>,
+    local: Option<&str>,
+) -> anyhow::Result<Arc<Router>> {
     let mut settings = settings(loaded);
     let wanted = local.or_else(|| loaded.env.get("OPENCLAW_LOCAL_LLM"));
     if let Some(wanted) = wanted {

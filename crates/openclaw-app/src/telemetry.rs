@@ -44,7 +44,8 @@ pub(crate) fn start_logs(options: &Options) -> Guard {
     let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(true).with_writer(writer);
     let json = tracing_subscriber::Layer::with_filter(json, filter(&options.level));
     let console = options.console.as_ref().map(|level| {
-        let plain = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false).compact();
+        let plain =
+            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false).compact();
         tracing_subscriber::Layer::with_filter(plain, filter(level))
     });
     // A second start in one process (tests, embedded runtimes) keeps the first.

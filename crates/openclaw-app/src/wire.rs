@@ -91,7 +91,17 @@ impl Runtime {
         let processes = processes(&loaded, folders.clone(), clock.clone());
         let parts = Arc::new(Parts { configuration: plan.configuration.clone(), router, gate, catalog });
         let hub = Hub::new();
-        let ports = engine_ports(&parts, &store, grants.clone(), tools, folders, processes.clone(), net, clock.clone(), hub.clone());
+        let ports = engine_ports(
+            &parts,
+            &store,
+            grants.clone(),
+            tools,
+            folders,
+            processes.clone(),
+            net,
+            clock.clone(),
+            hub.clone(),
+        );
         let engine = Engine::new(engine_options(&loaded), ports);
         engine.recover().await.map_err(anyhow::Error::new)?;
         let options = gateway_options(&plan, &loaded)?;

@@ -31,7 +31,8 @@ pub trait Backend: Send + Sync {
         timeout: Duration,
     ) -> Result<ProgramOutput, Failure> {
         let _not_started = (arguments, timeout);
-        Err(Failure::new(Exit::Failed, "NO_PROGRAMS", format!("this build cannot start {program}")))
+        Err(Failure::new(Exit::Failed, "NO_PROGRAMS", format!("this build cannot start {program}"))
+            .next("openclaw gateway run"))
     }
 
     /// Starts this program again with these arguments, detached from the terminal,

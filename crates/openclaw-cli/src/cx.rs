@@ -120,7 +120,15 @@ impl<'a> Cx<'a> {
             return Err(self.cannot_ask(instead));
         }
         self.err(question);
-        match self.io.read_line().await {
+        let line = tokio::select! {
+            line = self.io.read_line() => line,
+            // Leaving here restores the terminal; being killed by the signal would not.
+            _pressed = tokio::signal::ctrl_c() => {
+                self.err("\n");
+                return Err(self.interrupted());
+            }
+        };
+        match line {
             Ok(Some(line)) => Ok(line.trim().to_owned()),
             Ok(None) => Err(self.interrupted()),
             Err(error) => Err(Failure::usage(format!("cannot read the answer: {error}")).next(instead)),
@@ -142,7 +150,8 @@ impl<'a> Cx<'a> {
         if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes" | "是") {
             Ok(())
         } else {
-            Err(Failure::new(Exit::Failed, "NOT_CONFIRMED", self.say(&text::NOT_CONFIRMED, &[])))
+            Err(Failure::new(Exit::Failed, "NOT_CONFIRMED", self.say(&text::NOT_CONFIRMED, &[]))
+                .next("openclaw --help"))
         }
     }
 
@@ -152,7 +161,7 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) fn interrupted(&self) -> Failure {
-        Failure::new(Exit::Interrupted, "INTERRUPTED", self.say(&text::INTERRUPTED, &[]))
+        Failure::new(Exit::Interrupted, "INTERRUPTED", self.say(&text::INTERRUPTED, &[])).next("openclaw status")
     }
 
     /// Returns a path as people write it, with `~` for the home directory.
@@ -160,6 +169,14 @@ impl<'a> Cx<'a> {
         match path.strip_prefix(&self.home.home) {
             Ok(rest) => format!("~/{}", rest.display()),
             Err(_) => path.display().to_string(),
+        }
+    }
+
+    /// Returns an address as people write it.
+    pub(crate) fn address(&self, endpoint: &openclaw_client::Endpoint) -> String {
+        match endpoint {
+            openclaw_client::Endpoint::Unix(path) => format!("unix:{}", self.shown(path)),
+            other => other.to_string().trim_start_matches("ws://").to_owned(),
         }
     }
 

@@ -84,10 +84,9 @@ fn perform(cx: &Cx<'_>, command: Command) -> Result<Report, Failure> {
         Needs::Nothing | Needs::Connection => tokio::runtime::Builder::new_current_thread(),
         Needs::Engine => tokio::runtime::Builder::new_multi_thread(),
     };
-    let runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Failed, "RUNTIME", format!("cannot start: {error}")).next("openclaw doctor"))?;
+    let runtime = builder.enable_all().build().map_err(|error| {
+        Failure::new(Exit::Failed, "RUNTIME", format!("cannot start: {error}")).next("openclaw doctor")
+    })?;
     // Boxed: the state of the largest command would otherwise sit on the stack.
     let result = runtime.block_on(Box::pin(command.run(cx)));
     runtime.shutdown_timeout(LEFTOVER);
@@ -171,13 +170,7 @@ fn tell(cx: &Cx<'_>, report: &Report) {
     }
 }
 
-fn tell_failure(
-    failure: &Failure,
-    flags: &Flags,
-    env: &Env,
-    io: &Io,
-    now: fn() -> Timestamp,
-) -> Exit {
+fn tell_failure(failure: &Failure, flags: &Flags, env: &Env, io: &Io, now: fn() -> Timestamp) -> Exit {
     if flags.is_machine() {
         let document = json::failure(failure, &time::iso(now()));
         let text = if flags.json { pretty(&document) } else { document.to_string() };

@@ -40,7 +40,8 @@ pub(crate) async fn exchange(client: &Client, model: Option<&str>, message: &str
             let params = json!({"id": peek::text(&question, "/id"), "decision": "deny"});
             let _answered_elsewhere = client.call("exec.approval.resolve", params).await;
         }
-        Told::Block | Told::Replaced(_) | Told::ToolStarted { .. } | Told::ToolEnded { .. } | Told::Answered { .. } => {}
+        Told::Block | Told::Replaced(_) | Told::ToolStarted { .. } | Told::ToolEnded { .. } | Told::Answered { .. } => {
+        }
     })
     .await;
     let took = began.elapsed();

@@ -111,9 +111,7 @@ impl From<Error> for Failure {
             Error::Timeout { .. } => {
                 Failure::new(Exit::Timeout, "TIMEOUT", message).next("openclaw status").next("openclaw logs")
             }
-            Error::Protocol(_) => {
-                Failure::new(Exit::Failed, "PROTOCOL", message).next("openclaw gateway probe")
-            }
+            Error::Protocol(_) => Failure::new(Exit::Failed, "PROTOCOL", message).next("openclaw gateway probe"),
             Error::Call { .. } => Failure::usage(message).next("openclaw --help"),
         }
     }
@@ -123,8 +121,15 @@ impl From<Error> for Failure {
 fn refused(refusal: &openclaw_client::Refusal) -> Failure {
     use openclaw_protocol::ErrorCode as Code;
     let exact = refusal.exact_code().unwrap_or_default();
+    let detail = |name: &str| refusal.details.as_ref().and_then(|details| details[name].as_str()).unwrap_or_default();
+    let (kind, reason) = (detail("kind"), detail("reason"));
     let lower = refusal.message.to_ascii_lowercase();
     let (exit, next): (Exit, &[&str]) = match refusal.code {
+        // Our own gateway says what kind of fault it was.
+        _ if kind == "denied" => (Exit::Denied, &["openclaw approvals list"]),
+        _ if kind == "not_found" => (Exit::NotFound, &["openclaw status"]),
+        _ if reason == "APPROVAL_NOT_FOUND" => (Exit::NotFound, &["openclaw approvals list"]),
+        _ if kind == "conflict" => (Exit::Conflict, &["openclaw status"]),
         Code::NotPaired => (Exit::NotAllowed, &["openclaw devices list"]),
         Code::Forbidden => (Exit::NotAllowed, &["openclaw devices list"]),
         Code::ApprovalNotFound => (Exit::NotFound, &["openclaw approvals list"]),
@@ -180,6 +185,8 @@ mod tests {
         let stale = refused(ErrorCode::InvalidRequest, "config changed since last load; re-run config.get", None);
         assert_eq!((stale.exit, stale.code.as_ref()), (Exit::Conflict, "INVALID_REQUEST"));
         assert_eq!(refused(ErrorCode::Forbidden, "missing scope: x", None).exit, Exit::NotAllowed);
+        assert_eq!(refused(ErrorCode::Forbidden, "no", Some(json!({"kind": "denied"}))).exit, Exit::Denied);
+        assert_eq!(refused(ErrorCode::InvalidRequest, "no", Some(json!({"kind": "conflict"}))).exit, Exit::Conflict);
         assert_eq!(refused(ErrorCode::ApprovalNotFound, "gone", None).exit, Exit::NotFound);
         assert_eq!(refused(ErrorCode::InvalidRequest, "session not found: x", None).exit, Exit::NotFound);
         assert_eq!(refused(ErrorCode::InvalidRequest, "invalid agent params", None).exit, Exit::Usage);

@@ -31,8 +31,9 @@ pub(crate) fn load_or_create(cx: &Cx<'_>) -> Result<Identity, Failure> {
 }
 
 fn create(cx: &Cx<'_>, path: &Path) -> Result<Identity, Failure> {
-    let identity = Identity::generate()
-        .map_err(|error| Failure::new(Exit::Failed, "IDENTITY", format!("cannot make a device key: {error}")))?;
+    let identity = Identity::generate().map_err(|error| {
+        Failure::new(Exit::Failed, "IDENTITY", format!("cannot make a device key: {error}")).next("openclaw doctor")
+    })?;
     write_private(path, &identity.to_text(cx.now_ms())).map_err(|error| Failure::file("write", path, &error))?;
     Ok(identity)
 }

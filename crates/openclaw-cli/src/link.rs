@@ -35,9 +35,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Returns the address, for people.
-    pub(crate) fn address(&self) -> String {
-        self.endpoint.to_string()
+    /// Returns where it is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Returns where the credential came from; empty when there is none.
@@ -149,47 +149,65 @@ fn at_address(cx: &Cx<'_>, address: &str) -> Result<Target, Failure> {
     Ok(Target { endpoint, credential, source, is_named: true })
 }
 
+/// Where a credential may come from, and what it is.
+#[derive(Clone, Copy)]
+enum Source {
+    Variable(&'static str, fn(String) -> Credential),
+    Setting(&'static str, fn(String) -> Credential),
+    /// The token a gateway makes for itself when none is configured.
+    Made,
+}
+
+const OWN: [Source; 2] = [
+    Source::Setting("gateway.auth.token", Credential::Token),
+    Source::Setting("gateway.auth.password", Credential::Password),
+];
+const VARIABLES: [Source; 2] = [
+    Source::Variable("OPENCLAW_GATEWAY_TOKEN", Credential::Token),
+    Source::Variable("OPENCLAW_GATEWAY_PASSWORD", Credential::Password),
+];
+const REMOTE: [Source; 2] = [
+    Source::Setting("gateway.remote.token", Credential::Token),
+    Source::Setting("gateway.remote.password", Credential::Password),
+];
+
 /// Finds the credential: remote clients prefer their own setting. One that is
 /// configured and cannot be had is an error, never replaced by another.
 fn credential(cx: &Cx<'_>, is_remote: bool) -> Result<(Credential, &'static str), Failure> {
-    const OWN: [Source; 2] =
-        [Source::Setting("gateway.auth.token", Credential::Token), Source::Setting("gateway.auth.password", Credential::Password)];
-    const ENV: [Source; 2] = [
-        Source::Variable("OPENCLAW_GATEWAY_TOKEN", Credential::Token),
-        Source::Variable("OPENCLAW_GATEWAY_PASSWORD", Credential::Password),
-    ];
-    const REMOTE: [Source; 2] = [
-        Source::Setting("gateway.remote.token", Credential::Token),
-        Source::Setting("gateway.remote.password", Credential::Password),
-    ];
-    let order: Vec<&Source> =
-        if is_remote { REMOTE.iter().chain(&ENV).chain(&OWN).collect() } else { OWN.iter().chain(&ENV).collect() };
+    let mut own = OWN;
+    if cx.config().get("gateway.auth.mode").and_then(Value::as_str) == Some("password") {
+        own.reverse();
+    }
+    let order = if is_remote {
+        [REMOTE, VARIABLES, own].concat()
+    } else {
+        [own.as_slice(), VARIABLES.as_slice(), &[Source::Made]].concat()
+    };
     for source in order {
-        match source {
-            Source::Variable(name, make) => {
-                if let Some(value) = cx.env.get(name) {
-                    return Ok((make(value.to_owned()), name));
-                }
-            }
-            Source::Setting(path, make) => {
-                let secret = cx.config().secret(path).map_err(|error| {
-                    Failure::new(Exit::NotAllowed, "SECRET", format!("cannot use {path}: {error}"))
-                        .at(Place { path: Some((*path).to_owned()), ..Place::default() })
-                        .next(format!("openclaw config explain {path}"))
-                })?;
-                if let Some(secret) = secret {
-                    return Ok((make(secret.expose().to_owned()), path));
-                }
-            }
+        if let Some(found) = look(cx, source)? {
+            return Ok(found);
         }
     }
     Ok((Credential::None, ""))
 }
 
-/// Where a credential may come from.
-enum Source {
-    Variable(&'static str, fn(String) -> Credential),
-    Setting(&'static str, fn(String) -> Credential),
+fn look(cx: &Cx<'_>, source: Source) -> Result<Option<(Credential, &'static str)>, Failure> {
+    match source {
+        Source::Variable(name, make) => Ok(cx.env.get(name).map(|value| (make(value.to_owned()), name))),
+        Source::Setting(path, make) => {
+            let secret = cx.config().secret(path).map_err(|error| {
+                Failure::new(Exit::NotAllowed, "SECRET", format!("cannot use {path}: {error}"))
+                    .at(Place { path: Some(path.to_owned()), ..Place::default() })
+                    .next(format!("openclaw config explain {path}"))
+            })?;
+            Ok(secret.map(|secret| (make(secret.expose().to_owned()), path)))
+        }
+        Source::Made => {
+            let text = std::fs::read_to_string(cx.home.state_dir.join("gateway.token")).unwrap_or_default();
+            let token = text.trim();
+            Ok((!token.is_empty()).then(|| (Credential::Token(token.to_owned()), "gateway.token")))
+        }
+    }
 }
 
 /// Connects to the gateway.
@@ -223,8 +241,7 @@ pub(crate) async fn connect_or_embed_with(
             Err(_) => cx.note(&Line::new().tone(Tone::Dim, cx.say(&text::EMBEDDED, &[]))),
         }
     }
-    let embed =
-        EmbedOptions { profile: cx.flags.profile_name(), local_llm, verbosity: cx.flags.verbose };
+    let embed = EmbedOptions { profile: cx.flags.profile_name(), local_llm, verbosity: cx.flags.verbose };
     let embedded = cx.backend.embed(embed).await?;
     match Client::connect(&Endpoint::Unix(embedded.socket), &options).await {
         Ok(client) => Ok(Reached { client, stop: Some(embedded.stop) }),
@@ -248,7 +265,10 @@ pub(crate) async fn find(cx: &Cx<'_>, options: &ConnectOptions) -> Result<Result
             Err(error) => return Err(explain(cx, &target, error)),
         }
     }
-    let nowhere = || Down { failure: Failure::new(Exit::Unreachable, "GATEWAY_DOWN", "no gateway"), is_named: false };
+    let nowhere = || Down {
+        failure: Failure::new(Exit::Unreachable, "GATEWAY_DOWN", "no gateway").next("openclaw gateway run"),
+        is_named: false,
+    };
     Ok(Err(Box::new(down.unwrap_or_else(nowhere))))
 }
 
@@ -301,11 +321,12 @@ pub(crate) fn options_as(cx: &Cx<'_>, introduction: Introduction) -> ConnectOpti
 
 /// Says that nothing runs there, and what is known of the last gateway.
 fn not_running(cx: &Cx<'_>, target: &Target, cause: &str) -> Failure {
-    let address = target.endpoint.to_string();
-    let address = address.trim_start_matches("ws://");
+    let address = &cx.address(&target.endpoint);
     let holder = crate::service::holder(&cx.home.state_dir);
     let cause = match &holder {
-        Some(holder) if !target.is_named && !crate::service::is_held(&cx.home.state_dir) => cx.say(&text::GATEWAY_LAST, &[("address", address), ("pid", &holder.pid.to_string())]),
+        Some(holder) if !target.is_named && !crate::service::is_held(&cx.home.state_dir) => {
+            cx.say(&text::GATEWAY_LAST, &[("address", address), ("pid", &holder.pid.to_string())])
+        }
         Some(_) | None if cause.contains("refused") || cause.contains("No such file") => {
             cx.say(&text::GATEWAY_NOTHING_LISTENS, &[("address", address)])
         }

@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn messages_are_read_in_both_shapes() {
         assert_eq!(message_text(&json!({"content": "hi"})), "hi");
-        let parts = json!({"content": [{"type": "text", "text": "a"}, {"type": "toolCall"}, {"type": "text", "text": "b"}]});
+        let parts =
+            json!({"content": [{"type": "text", "text": "a"}, {"type": "toolCall"}, {"type": "text", "text": "b"}]});
         assert_eq!(message_text(&parts), "a\nb");
         assert_eq!(message_text(&json!({})), "");
     }

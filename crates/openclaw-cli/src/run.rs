@@ -306,7 +306,8 @@ mod tests {
         let mut follower = follower();
         let other = event("agent", json!({"runId": "x", "stream": "assistant", "data": {"text": "hi"}}));
         assert_eq!(follower.take(&other), []);
-        let asked = |session: &str| event("exec.approval.requested", json!({"id": "p", "request": {"sessionKey": session}}));
+        let asked =
+            |session: &str| event("exec.approval.requested", json!({"id": "p", "request": {"sessionKey": session}}));
         assert_eq!(follower.take(&asked("agent:main:other")), []);
         assert_eq!(follower.take(&asked("agent:main:main")).len(), 1);
         assert_eq!(follower.take(&asked("agent:main:main")), []);

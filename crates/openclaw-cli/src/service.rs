@@ -165,7 +165,8 @@ mod tests {
     fn units_name_the_program_and_its_profile() {
         let service = Service::on("linux", Path::new("/home/ana"), Some("lab")).unwrap();
         assert_eq!(service.path, Path::new("/home/ana/.config/systemd/user/openclaw-gateway-lab.service"));
-        let text = service.text(Path::new("/opt/my bin/openclaw"), &["gateway".to_owned(), "run".to_owned()], Path::new("/s"));
+        let text =
+            service.text(Path::new("/opt/my bin/openclaw"), &["gateway".to_owned(), "run".to_owned()], Path::new("/s"));
         assert!(text.contains("ExecStart=\"/opt/my bin/openclaw\" gateway run\n"), "{text}");
         assert!(!text.contains('@'), "{text}");
     }

@@ -160,6 +160,9 @@ copy! {
     ALLOWED_ALWAYS = "allowed always", "已始终允许";
     DENIED = "denied", "已拒绝";
     APPROVAL_ONCE_TTY = "an approval is given at a terminal, after its text was shown", "审批须在终端里看过全文后作出";
+    MESSAGES_AND_TOKENS = "{count} messages shown, {tokens} tokens", "显示 {count} 条消息，{tokens} 令牌";
+    SESSIONS_ONE = "1 session", "1 个会话";
+    SESSIONS_COUNT = "{count} sessions", "{count} 个会话";
     TOKENS = "tokens", "令牌";
     TOOLS_COUNT = "{count} tools", "{count} 个工具";
     TOOLS_ONE = "1 tool", "1 个工具";

@@ -116,13 +116,16 @@ impl Talk {
             Told::Asked(question) => {
                 let decision = ask(out, input, coloured, lang, &question).await;
                 let id = peek::text(&question, "/id");
-                if let Err(error) = client.call("exec.approval.resolve", json!({"id": id, "decision": decision})).await {
+                if let Err(error) = client.call("exec.approval.resolve", json!({"id": id, "decision": decision})).await
+                {
                     put(out, coloured, Tone::Failed, &format!("x  {error}\n")).await;
                 }
             }
             Told::Text(text) => put(out, coloured, Tone::Plain, &visible(&text, Shape::Text)).await,
             Told::Block => put(out, coloured, Tone::Plain, "\n\n").await,
-            Told::Replaced(text) => put(out, coloured, Tone::Plain, &format!("\n{}", visible(&text, Shape::Text))).await,
+            Told::Replaced(text) => {
+                put(out, coloured, Tone::Plain, &format!("\n{}", visible(&text, Shape::Text))).await;
+            }
             Told::ToolEnded { tool, summary, is_error, .. } => {
                 let tone = if is_error { Tone::Failed } else { Tone::Dim };
                 put(out, coloured, tone, &format!("\n  - {tool}  {}\n", visible(&summary, Shape::Cell))).await;

@@ -61,7 +61,8 @@ impl Client {
     /// `Unreachable`, `Refused`, `Closed`, `Timeout` or `Protocol`.
     pub async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Client, Error> {
         let timed_out = |_| Error::Timeout { what: "connect".to_owned(), after: options.timeout };
-        let opening = async {
+        // Boxed: the handshake's state would make every caller's future large.
+        let opening = Box::pin(async {
             let mut socket = Socket::open(endpoint).await?;
             let hello = if endpoint.is_unix() {
                 // The kernel tells the gateway who we are; a credential would only leak.
@@ -71,7 +72,7 @@ impl Client {
                 shake(&mut socket, options).await?
             };
             Ok((socket, hello))
-        };
+        });
         let (socket, hello) = tokio::time::timeout(options.timeout, opening).await.map_err(timed_out)??;
         Ok(Self::start(endpoint.clone(), socket, hello, options.call_timeout))
     }

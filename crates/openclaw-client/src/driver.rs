@@ -161,7 +161,8 @@ fn forget_abandoned(pending: &mut HashMap<String, Pending>) {
 
 fn answer(pending: &mut HashMap<String, Pending>, response: Response) {
     let Response { id, ok, payload, error } = response;
-    let accepted = || payload.as_ref().and_then(|payload| payload.get("status")).is_some_and(|status| status == "accepted");
+    let accepted =
+        || payload.as_ref().and_then(|payload| payload.get("status")).is_some_and(|status| status == "accepted");
     // The first of two answers: the same id comes again with the result.
     if ok && pending.get(&id).is_some_and(|call| call.expect_final) && accepted() {
         return;

@@ -82,8 +82,7 @@ impl Endpoint {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(form());
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some()
-        {
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             let mut bare = url;
             bare.set_query(None);
             bare.set_fragment(None);

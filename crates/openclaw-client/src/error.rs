@@ -159,8 +159,6 @@ mod tests {
     #[test]
     fn pairing_is_terminal_unless_the_gateway_says_to_wait() {
         assert!(refused(json!({"code": "PAIRING_REQUIRED"})).is_terminal());
-        assert!(
-            !refused(json!({"code": "PAIRING_REQUIRED", "recommendedNextStep": "wait_then_retry"})).is_terminal()
-        );
+        assert!(!refused(json!({"code": "PAIRING_REQUIRED", "recommendedNextStep": "wait_then_retry"})).is_terminal());
     }
 }

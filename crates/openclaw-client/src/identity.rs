@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn the_proof_verifies_over_the_agreed_text() {
         let identity = Identity::generate().unwrap();
-        let options = ConnectOptions { identity: Some(identity.clone()), ..ConnectOptions::new(Introduction::cli("1")) };
+        let options =
+            ConnectOptions { identity: Some(identity.clone()), ..ConnectOptions::new(Introduction::cli("1")) };
         let params = options.params("nonce-1", 42);
         let device = params.device.clone().unwrap();
         assert_eq!((device.nonce.as_str(), device.signed_at), ("nonce-1", 42));

@@ -65,7 +65,9 @@ impl Incoming {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Incoming, Error> {
         let wire: Wire = serde_json::from_slice(bytes).map_err(|error| Error::Protocol(error.to_string()))?;
         Ok(match wire.kind.as_str() {
-            "res" => Incoming::Response(Response { id: wire.id, ok: wire.ok, payload: wire.payload, error: wire.error }),
+            "res" => {
+                Incoming::Response(Response { id: wire.id, ok: wire.ok, payload: wire.payload, error: wire.error })
+            }
             "event" => Incoming::Event(Event {
                 event: wire.event,
                 payload: wire.payload,
@@ -81,8 +83,10 @@ impl Incoming {
 impl Socket {
     /// Opens a socket. The caller bounds the time.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Socket, Error> {
-        let unreachable =
-            |cause: &dyn std::fmt::Display| Error::Unreachable { endpoint: endpoint.to_string(), cause: cause.to_string() };
+        let unreachable = |cause: &dyn std::fmt::Display| Error::Unreachable {
+            endpoint: endpoint.to_string(),
+            cause: cause.to_string(),
+        };
         let config = WebSocketConfig::default()
             .max_frame_size(Some(FRAME_BYTES_MAX))
             .max_message_size(Some(FRAME_BYTES_MAX))

@@ -5,6 +5,7 @@
 //! have meant, and an issue says where it was and what was expected. Unknown
 //! keys are kept, ignored and reported.
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::issue::Issue;
@@ -26,7 +27,8 @@ pub(crate) fn check(root: &Node) -> Findings {
     let mut findings = Findings::default();
     if root.map().is_none() {
         let message = format!("the configuration must be an object, found {}", root.noun());
-        findings.fault(KeyPath::root(), root, message, "an object");
+        let issue = fault(&KeyPath::root(), root, message, "an object");
+        findings.add(issue, KeyPath::root());
         return findings;
     }
     let mut visit = Visit { findings: &mut findings, whole: None };
@@ -42,10 +44,15 @@ impl Findings {
         }
     }
 
-    fn fault(&mut self, path: KeyPath, node: &Node, message: String, expected: impl Into<String>) {
-        self.push(Issue::error("CONFIG_VALUE", &path, message).expecting(expected).located(&node.origin));
-        self.faulty.push(path);
+    /// Reports a fault and marks what goes with it.
+    fn add(&mut self, issue: Issue, target: KeyPath) {
+        self.push(issue);
+        self.faulty.push(target);
     }
+}
+
+fn fault(path: &KeyPath, node: &Node, message: String, expected: impl Into<String>) -> Issue {
+    Issue::error("CONFIG_VALUE", path, message).expecting(expected).located(&node.origin)
 }
 
 struct Visit<'a> {
@@ -83,7 +90,7 @@ impl Visit<'_> {
                     let here = path.key(name);
                     match branch.child(name) {
                         Some(next) => self.node(child, next, &here),
-                        None => self.unknown(child, branch, &here),
+                        None => self.unknown(child, branch, &here, entries),
                     }
                 }
             }
@@ -99,48 +106,59 @@ impl Visit<'_> {
     }
 
     fn mismatch(&mut self, node: &Node, key: &'static Key, path: &KeyPath, element: Option<usize>) {
-        match (element, node.list()) {
-            (Some(index), Some(items)) if index < items.len() => {
-                let item = &items[index];
-                let message = format!("{} must be {}, got {}", path.item(index), element_kind(key), shown(item, key));
-                let expected = key.kind.to_string();
-                self.findings.push(
-                    Issue::error("CONFIG_VALUE", path.item(index), message).expecting(expected).located(&item.origin),
-                );
+        let element = element.and_then(|index| Some((path.item(index), node.list()?.get(index)?)));
+        let (issue, target) = match element {
+            Some((place, item)) => {
+                let message = format!("{place} must be {}, got {}", element_kind(key), shown(item, key));
                 // A list with a stand-in means something only as a whole.
-                let target = if key.closed.is_empty() { path.item(index) } else { path.clone() };
-                self.findings.faulty.push(self.whole.clone().unwrap_or(target));
+                let target = if key.closed.is_empty() { place.clone() } else { path.clone() };
+                (fault(&place, item, message, key.kind.to_string()), target)
             }
-            _ => {
+            None => {
                 let message = format!("{path} must be {}, got {}", key.kind, shown(node, key));
-                let issue = Issue::error("CONFIG_VALUE", path, message)
-                    .expecting(key.kind.to_string())
-                    .located(&node.origin)
-                    .suggesting(word_suggestion(path, node, key));
-                self.findings.push(issue);
-                self.findings.faulty.push(self.whole.clone().unwrap_or_else(|| path.clone()));
+                let issue = fault(path, node, message, key.kind.to_string());
+                (issue.suggesting(word_suggestion(path, node, key)), path.clone())
             }
-        }
+        };
+        self.add(issue, target);
     }
 
     fn wrong(&mut self, node: &Node, path: &KeyPath, expected: &str) {
         let message = format!("{path} must be {expected}, got {}", node.noun());
-        let target = self.whole.clone().unwrap_or_else(|| path.clone());
-        self.findings.fault(path.clone(), node, message, expected);
-        self.findings.faulty.pop();
-        self.findings.faulty.push(target);
+        self.add(fault(path, node, message, expected), path.clone());
     }
 
-    fn unknown(&mut self, node: &Node, branch: &'static Branch, path: &KeyPath) {
+    fn add(&mut self, issue: Issue, target: KeyPath) {
+        let target = self.whole.clone().unwrap_or(target);
+        self.findings.add(issue, target);
+    }
+
+    fn unknown(&mut self, node: &Node, branch: &'static Branch, path: &KeyPath, siblings: &IndexMap<String, Node>) {
         let nearest = keys::nearest(path);
-        if branch.is_open() && nearest.is_none() {
-            return;
-        }
         let message = match &nearest {
-            Some(nearest) => format!("there is no setting \"{path}\"; closest: {nearest}"),
+            None if branch.is_open() => return,
             None => format!("there is no setting \"{path}\"; it is kept and ignored"),
+            Some(nearest) if !branch.is_open() && self.stands_in_for(nearest, siblings) => {
+                format!(
+                    "there is no setting \"{path}\"; closest: {nearest}, which has a safe value until this is mended"
+                )
+            }
+            Some(nearest) => format!("there is no setting \"{path}\"; closest: {nearest}"),
         };
         self.findings.push(Issue::warning("CONFIG_UNKNOWN", path, message).located(&node.origin).suggesting(nearest));
+    }
+
+    /// A misspelt limit must not mean no limit: if the setting that was meant
+    /// has a safe stand-in and is not there itself, the stand-in is used.
+    fn stands_in_for(&mut self, nearest: &str, siblings: &IndexMap<String, Node>) -> bool {
+        let Ok(meant) = KeyPath::parse(nearest) else { return false };
+        let is_guarded = keys::find(&meant).is_some_and(|key| !key.closed.is_empty());
+        let is_there = matches!(meant.segments().last(), Some(Segment::Key(key)) if siblings.contains_key(key));
+        if !is_guarded || is_there {
+            return false;
+        }
+        self.findings.faulty.push(self.whole.clone().unwrap_or(meant));
+        true
     }
 }
 
@@ -211,7 +229,7 @@ fn exclusive_lists(root: &Node, findings: &mut Findings) {
         if in_tools && filled("allow") && filled("alsoAllow") {
             let also = path.key("alsoAllow");
             let message = format!("{also} cannot stand beside {}: merge the two lists", path.key("allow"));
-            findings.fault(also, &map["alsoAllow"], message, "either allow or alsoAllow");
+            findings.add(fault(&also, &map["alsoAllow"], message, "either allow or alsoAllow"), also);
         }
     });
 }
@@ -239,7 +257,7 @@ fn open_to_all(root: &Node, findings: &mut Findings) {
         if !everyone {
             let path = path.key("dmPolicy");
             let message = format!("{path} \"open\" needs \"*\" in allowFrom beside it");
-            findings.fault(path, policy, message, "\"*\" in allowFrom, or another policy");
+            findings.add(fault(&path, policy, message, "\"*\" in allowFrom, or another policy"), path);
         }
     }
 }
@@ -256,7 +274,7 @@ fn container_network(root: &Node, findings: &mut Findings) {
         {
             let path = path.key("sandbox").key("docker").key("network");
             let message = format!("{path} must not be \"host\": a sandbox on the host network is none");
-            findings.fault(path, network, message, "none or the name of a network");
+            findings.add(fault(&path, network, message, "none or the name of a network"), path);
         }
     }
 }
@@ -264,6 +282,12 @@ fn container_network(root: &Node, findings: &mut Findings) {
 /// Takes faulty values out and puts their stand-ins in.
 pub(crate) fn set_aside(root: &mut Node, findings: &mut Findings) {
     let mut faulty = std::mem::take(&mut findings.faulty);
+    if faulty.len() > ISSUES_MAX {
+        // Nobody mends that many one by one: their whole sections go.
+        for path in &mut faulty {
+            *path = KeyPath::from(path.segments().iter().take(1).cloned().collect::<Vec<_>>());
+        }
+    }
     faulty.sort();
     faulty.dedup();
     // From the back, so that removing an element does not move the next one.

@@ -8,7 +8,7 @@ use jsonc_parser::cst::{CstInputValue, CstLeafNode, CstNode, CstObject, CstObjec
 use serde_json::Value;
 
 use crate::path::{KeyPath, Segment};
-use crate::tree::{TEXT_BYTES_MAX, grammar};
+use crate::tree::{TEXT_BYTES_MAX, grammar, refuse_deep};
 
 mod patch;
 
@@ -157,6 +157,11 @@ impl Document {
             return Err(Error::TooLong);
         }
         let body = if body.trim().is_empty() { "{}\n" } else { body };
+        refuse_deep(body).map_err(|error| Error::Syntax {
+            message: error.message,
+            line: error.line,
+            column: error.column,
+        })?;
         let root = CstRootNode::parse(body, &grammar()).map_err(|error| Error::Syntax {
             message: error.kind().to_string(),
             line: error.line_display(),

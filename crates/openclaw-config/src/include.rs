@@ -23,7 +23,7 @@ pub const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 pub const PATH_BYTES_MAX: usize = 4096;
 /// Deepest place at which an include may stand, so that files full of nested
 /// objects cannot be stacked into one too deep to walk.
-pub const PLACE_DEPTH_MAX: usize = 64;
+pub const PLACE_DEPTH_MAX: usize = 32;
 /// Most files read for one configuration.
 pub const FILES_MAX: usize = 256;
 

@@ -3,7 +3,7 @@
 //!
 //! The only crate that reads environment variables and the only one that knows
 //! where files are. It holds no section types: components read their own
-//! section of [`Loaded::value`]. Reading order: [`env`], [`home`], [`keys`],
+//! section of [`Loaded::value`]. Reading order: [`mod@env`], [`home`], [`keys`],
 //! then [`Loader`], then [`write()`] and [`watch()`].
 
 pub mod diff;

@@ -244,36 +244,39 @@ impl Loader {
             if done.contains(&setting) || (!variable.wins && is_configured(root, setting)) {
                 continue;
             }
-            // The file must not be able to speak for the environment.
-            if env.source(variable.name) == Some(&Source::Config) {
-                continue;
-            }
-            let value = if setting == "gateway.port" {
-                match self.home.env_port(env) {
-                    Ok(port) => port.map(Value::from),
-                    Err(error) => {
-                        issues.push(Issue::warning("ENV_VALUE", setting, format!("cannot {error}")));
-                        None
-                    }
-                }
-            } else {
-                env.get(variable.name).map(Value::from)
-            };
-            let Some(value) = value else { continue };
-            let node = Node::from_value(&value, &Origin::Env(variable.name.to_owned()));
-            match kind_of(setting) {
-                Some(kind) if kind.check(&node).is_err() => {
-                    let message = format!("{} must be {kind}; it is ignored", variable.name);
-                    issues.push(Issue::warning("ENV_VALUE", setting, message).expecting(kind.to_string()));
-                }
-                Some(_) | None => {
+            match self.said_by(variable.name, setting, env) {
+                Ok(None) => {}
+                Ok(Some(node)) => {
                     root.put(setting, node);
                     done.push(setting);
                 }
+                Err(issue) => issues.push(*issue),
             }
         }
         for (path, value) in &self.flags {
             root.put(path, Node::from_value(value, &Origin::Flag));
+        }
+    }
+
+    /// Returns what a variable says about a setting, `None` if it is not set.
+    fn said_by(&self, name: &str, setting: &str, env: &Env) -> Result<Option<Node>, Box<Issue>> {
+        // The file must not be able to speak for the environment.
+        if env.source(name) == Some(&Source::Config) {
+            return Ok(None);
+        }
+        let value = if setting == "gateway.port" {
+            let port = self.home.env_port(env);
+            port.map_err(|error| Issue::warning("ENV_VALUE", setting, format!("cannot {error}")))?.map(Value::from)
+        } else {
+            env.get(name).map(Value::from)
+        };
+        let node = value.map(|value| Node::from_value(&value, &Origin::Env(name.to_owned())));
+        match (node, kind_of(setting)) {
+            (Some(node), Some(kind)) if kind.check(&node).is_err() => {
+                let message = format!("{name} must be {kind}; it is ignored");
+                Err(Box::new(Issue::warning("ENV_VALUE", setting, message).expecting(kind.to_string())))
+            }
+            (node, _) => Ok(node),
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::path::{KeyPath, Segment};
 
 mod parse;
 
-pub use parse::{SyntaxError, TEXT_BYTES_MAX, parse};
-pub(crate) use parse::{grammar, read};
+pub use parse::{DEPTH_MAX, SyntaxError, TEXT_BYTES_MAX, parse};
+pub(crate) use parse::{grammar, read, refuse_deep};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -148,6 +148,10 @@ pub fn write(loader: &Loader, change: &Change, options: &Options) -> Result<Writ
             return Err(Error::Unexpected { path: path.to_string() });
         }
     }
+    if let Some(issue) = before.issues.iter().find(|issue| issue.code == "CONFIG_UNREADABLE") {
+        // What cannot be read cannot be kept as a backup either.
+        return Err(Error::Unreadable(Box::new(issue.clone())));
+    }
     let draft = draft(&before, change)?;
     let after = match &draft.included {
         None => loader.load_text(&draft.text),
@@ -213,15 +217,25 @@ fn draft(before: &Loaded, change: &Change) -> Result<Draft, Error> {
         }
         Change::Replace(_) => {}
     }
-    if !before.exists {
-        text = first_text(&text)?;
+    if found.included.is_none() && (!before.exists || brings_models(before, &text)) {
+        text = marked(&text)?;
     }
     Ok(Draft { old: found.text, text, included: found.included, exists: before.exists })
 }
 
-/// A file made here follows today's forms; without the mark its `models`
-/// would be read as the allowlist they once were.
-fn first_text(text: &str) -> Result<String, Error> {
+/// Tells whether this change writes the first `agents.defaults.models`.
+fn brings_models(before: &Loaded, text: &str) -> bool {
+    let has_models = |value: &Value| {
+        let models = value.pointer("/agents/defaults/models").and_then(Value::as_object);
+        models.is_some_and(|models| !models.is_empty())
+    };
+    !has_models(&before.source) && crate::tree::parse(text).is_ok_and(|after| has_models(&after))
+}
+
+/// Marks a text as following today's forms: without the mark its `models`
+/// would be read as the allowlist they once were. A text that had models
+/// before keeps the meaning its author gave them.
+fn marked(text: &str) -> Result<String, Error> {
     let mark = KeyPath::root().key("meta").key("migrations").key("modelPolicyAllowlist");
     Ok(edit::set(text, &mark, &Value::Bool(true))?)
 }
@@ -297,7 +311,6 @@ fn commit(file: &Path, draft: &Draft) -> Result<(), Error> {
     let now = match disk::read_text(file, FILE_BYTES_MAX) {
         Ok(text) => Some(text),
         Err(error) if error.is_missing() => None,
-        Err(_) if draft.old.is_empty() => None,
         Err(error) => return Err(error.into()),
     };
     if now.as_deref().unwrap_or_default() != draft.old {

@@ -189,7 +189,14 @@ impl<'a> Connection<'a> {
     fn send_item(&mut self, item: Item) {
         match item {
             Item::Event(frame) => self.send_frame(&frame),
-            Item::Delta(delta) => delta.frames().iter().for_each(|frame| self.send_frame(frame)),
+            Item::Delta(delta) => {
+                if self.dialect == Dialect::JsonRpc
+                    && let Some((run, text)) = delta.plain()
+                {
+                    self.socket.send(jsonrpc::stream(run, &text));
+                }
+                delta.frames().iter().for_each(|frame| self.send_frame(frame));
+            }
             Item::Gap(numbers) => self.seq += numbers,
         }
     }
@@ -290,12 +297,12 @@ impl<'a> Connection<'a> {
     /// Handles a JSON-RPC frame: one call or a batch.
     fn json_rpc(&mut self, value: Value) {
         match jsonrpc::parse(value) {
-            jsonrpc::Parsed::One(Ok(call)) => {
-                self.call(ReplyTo::JsonRpc(call.id), &call.method, call.params, call.meta);
-            }
-            jsonrpc::Parsed::One(Err(text)) => {
-                self.socket.send(text);
-            }
+            jsonrpc::Parsed::One(call) => match *call {
+                Ok(call) => self.call(ReplyTo::JsonRpc(call.id), &call.method, call.params, call.meta),
+                Err(text) => {
+                    self.socket.send(text);
+                }
+            },
             jsonrpc::Parsed::Batch(calls) => {
                 if self.pending.len() >= self.gateway.options.limits.requests_pending_max {
                     self.socket.send(jsonrpc::failure(&Value::Null, &busy()));

@@ -183,7 +183,7 @@ async fn rpc(gateway: Arc<Gateway>, came: Came, request: Request<Incoming>) -> A
 async fn answer_rpc(gateway: Arc<Gateway>, client: Arc<Client>, value: Value) -> Option<String> {
     let cx = Cx { gateway, client, meta: Meta::default() };
     match jsonrpc::parse(value) {
-        jsonrpc::Parsed::One(call) => jsonrpc::one(cx, call).await,
+        jsonrpc::Parsed::One(call) => jsonrpc::one(cx, *call).await,
         jsonrpc::Parsed::Batch(calls) => jsonrpc::batch(cx, calls).await,
     }
 }

@@ -25,7 +25,7 @@ const BATCH_MAX: usize = 100;
 /// Deadlines beyond this are no limit.
 const DEADLINE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(crate) const PARSE_ERROR: i32 = -32700;
+const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
@@ -49,7 +49,7 @@ pub(crate) struct RpcCall {
 
 /// A frame taken apart; an `Err` is the text to answer with.
 pub(crate) enum Parsed {
-    One(Result<RpcCall, String>),
+    One(Box<Result<RpcCall, String>>),
     Batch(Vec<Result<RpcCall, String>>),
 }
 
@@ -66,15 +66,19 @@ pub(crate) fn is_ours(value: &Value) -> bool {
 pub(crate) fn parse(value: Value) -> Parsed {
     match value {
         Value::Array(items) if items.is_empty() => {
-            Parsed::One(Err(error(&Value::Null, INVALID_REQUEST, "the batch is empty", None)))
+            one_of(Err(error(&Value::Null, INVALID_REQUEST, "the batch is empty", None)))
         }
         Value::Array(items) if items.len() > BATCH_MAX => {
             let message = format!("the batch has more than {BATCH_MAX} calls");
-            Parsed::One(Err(error(&Value::Null, INVALID_REQUEST, &message, None)))
+            one_of(Err(error(&Value::Null, INVALID_REQUEST, &message, None)))
         }
         Value::Array(items) => Parsed::Batch(items.into_iter().map(call).collect()),
-        value => Parsed::One(call(value)),
+        value => one_of(call(value)),
     }
+}
+
+fn one_of(call: Result<RpcCall, String>) -> Parsed {
+    Parsed::One(Box::new(call))
 }
 
 fn call(value: Value) -> Result<RpcCall, String> {
@@ -126,34 +130,30 @@ pub(crate) async fn establish(
         socket.send(failure(id, error));
         Err(Some(Close { code, reason: error.message.clone() }))
     };
-    match parse(value.clone()) {
-        Parsed::One(Err(text)) => {
+    let (is_batch, first) = match parse(value.clone()) {
+        Parsed::One(call) => (false, *call),
+        Parsed::Batch(mut calls) => (true, calls.swap_remove(0)),
+    };
+    let call = match first {
+        Ok(call) => call,
+        Err(text) => {
             socket.send(text);
-            Err(Some(Close { code: close::POLICY, reason: "invalid request frame".to_owned() }))
+            return Err(Some(Close { code: close::POLICY, reason: "invalid request frame".to_owned() }));
         }
-        Parsed::One(Ok(call)) if call.method == "connect" => {
-            let id = call.id.unwrap_or_default();
-            match admit::admit(gateway, came, challenge, call.params).await {
-                Ok(admitted) => {
-                    socket.send(success(&id, Payload::Value(hello::hello(gateway, &admitted))));
-                    Ok(Established { client: admitted.client, dialect: Dialect::JsonRpc, first: None })
-                }
-                Err(refused) => refuse(socket, &id, &refused.error, refused.close),
+    };
+    let id = call.id.unwrap_or_default();
+    if !is_batch && call.method == "connect" {
+        return match admit::admit(gateway, came, challenge, call.params).await {
+            Ok(admitted) => {
+                socket.send(success(&id, Payload::Value(hello::hello(gateway, &admitted))));
+                Ok(Established { client: admitted.client, dialect: Dialect::JsonRpc, first: None })
             }
-        }
-        parsed => {
-            let first = match &parsed {
-                Parsed::One(call) => Some(call),
-                Parsed::Batch(calls) => calls.first(),
-            };
-            let first = first.and_then(|call| call.as_ref().ok());
-            let id = first.and_then(|call| call.id.clone()).unwrap_or_default();
-            let token = first.and_then(|call| call.token.as_deref());
-            match admit::admit_bearer(gateway, came, token).await {
-                Ok(client) => Ok(Established { client, dialect: Dialect::JsonRpc, first: Some(value) }),
-                Err(refused) => refuse(socket, &id, &refused.error, refused.close),
-            }
-        }
+            Err(refused) => refuse(socket, &id, &refused.error, refused.close),
+        };
+    }
+    match admit::admit_bearer(gateway, came, call.token.as_deref()).await {
+        Ok(client) => Ok(Established { client, dialect: Dialect::JsonRpc, first: Some(value) }),
+        Err(refused) => refuse(socket, &id, &refused.error, refused.close),
     }
 }
 
@@ -214,6 +214,11 @@ pub(crate) fn failure(id: &Value, body: &ErrorBody) -> String {
         ErrorCode::ApprovalNotFound => NOT_FOUND,
     };
     error(id, code, &body.message, Some(body))
+}
+
+/// Returns the notification `agent.stream` (B4): only what is new.
+pub(crate) fn stream(run: &str, delta: &str) -> String {
+    json!({ "jsonrpc": "2.0", "method": "agent.stream", "params": { "runId": run, "delta": delta } }).to_string()
 }
 
 /// Returns the answer to text that is not JSON.

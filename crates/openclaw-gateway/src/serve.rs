@@ -114,8 +114,9 @@ impl Handle {
                 }
             }
             if let Some(path) = &self.unix_socket {
-                // Already gone is fine: the next start would remove it anyway.
-                drop(rustix::fs::unlink(path));
+                if let Err(error) = rustix::fs::unlink(path) {
+                    tracing::debug!(%error, path = %path.display(), "the unix socket was gone already");
+                }
             }
         }
     }
@@ -147,6 +148,12 @@ async fn bind_unix(path: &Path) -> Result<UnixListener, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             if tokio::net::UnixStream::connect(path).await.is_ok() {
                 return Err(Error::SocketInUse { path: path.to_owned() });
+            }
+            let is_socket = rustix::fs::stat(path)
+                .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Socket);
+            if !is_socket {
+                // Somebody's file; removing it is not ours to decide.
+                return Err(failed(error));
             }
             rustix::fs::unlink(path).map_err(|error| failed(error.into()))?;
             UnixListener::bind(path).map_err(failed)?

@@ -108,12 +108,13 @@ impl Call<'_> {
         self.thinking.filter(|_| self.model.reasons)
     }
 
-    /// Returns the most tokens to generate, when the request or the model has a limit.
+    /// Returns the most tokens to generate, when somebody set a limit.
+    ///
+    /// The model's own limit is none: sent along, some servers reserve it and
+    /// refuse prompts that would fit.
     pub(crate) fn output_tokens_max(&self) -> Option<u32> {
-        match (self.request.output_tokens_max, self.model.output_tokens_max) {
-            (Some(asked), Some(limit)) => Some(asked.min(limit)),
-            (asked, limit) => asked.or(limit),
-        }
+        let asked = self.request.output_tokens_max.or(self.model.output_cap)?;
+        Some(self.model.output_tokens_max.map_or(asked, |limit| asked.min(limit)))
     }
 
     /// Returns the system prompt as one text, `None` when there is none.

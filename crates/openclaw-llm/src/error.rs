@@ -256,6 +256,7 @@ const QUOTA_PHRASES: &[&str] = &[
     "exceeded your current quota",
     "spend limit",
     "spending limit",
+    "usage limit",
     "requests per day",
     "tokens per day",
     "(rpd)",
@@ -296,11 +297,12 @@ fn is_overflow(names: &str, words: &str) -> bool {
 ///
 /// Complaints about replayed thinking *blocks* are no reason to think less.
 fn is_about_thinking(said: &Said, words: &str) -> bool {
-    const PARAMETERS: [&str; 8] = [
+    const PARAMETERS: [&str; 9] = [
         "reasoning_effort",
         "reasoning.effort",
         "output_config.effort",
         "thinking.type",
+        "thinking.budget_tokens",
         "thinkingbudget",
         "thinkinglevel",
         "thinking_budget",
@@ -317,6 +319,13 @@ fn is_about_thinking(said: &Said, words: &str) -> bool {
             || words.contains("does not support reasoning")
             || (words.contains("thinking") && words.contains("not supported"))
             || (words.contains("effort") && (words.contains("unsupported") || words.contains("invalid"))))
+}
+
+/// Tells whether a parameter is refused altogether, not only its value.
+pub(crate) fn refuses_altogether(message: &str) -> bool {
+    let words = message.to_ascii_lowercase();
+    let phrases = ["unsupported parameter", "unrecognized", "unknown name", "unknown parameter", "does not support"];
+    phrases.iter().any(|phrase| words.contains(phrase))
 }
 
 /// Tells whether the provider names a parameter it does not take.

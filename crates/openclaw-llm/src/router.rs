@@ -6,10 +6,12 @@
 //! every stand-in is tried; every tier is bounded. Called by `app`, which wires
 //! it as the runtime's `Model`.
 
+mod candidates;
 mod cascade;
 mod health;
 mod probe;
 mod verdict;
+mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -74,6 +76,11 @@ impl Router {
     /// Finds the model somebody means: an alias, `provider/model`, or a bare id.
     pub fn resolve(&self, alias: &str) -> Option<ModelRef> {
         self.shared.settings().resolve(alias)
+    }
+
+    /// Tells whether a person may pick this model.
+    pub fn allows(&self, model: &ModelRef) -> bool {
+        self.shared.settings().allows(model)
     }
 
     /// Puts new settings in force for calls that begin from now on.

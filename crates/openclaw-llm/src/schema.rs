@@ -64,9 +64,8 @@ pub(crate) fn portable(schema: &Value, level: Level) -> Cow<'_, Value> {
     }
     let definitions = ["$defs", "definitions"].iter().find_map(|key| schema.get(key)).cloned().unwrap_or(Value::Null);
     let mut clean = cleaned(schema, level, &definitions, 0);
-    let root = match &mut clean {
-        Value::Object(root) => root,
-        _ => return Cow::Owned(json!({ "type": "object", "properties": {} })),
+    let Value::Object(root) = &mut clean else {
+        return Cow::Owned(json!({ "type": "object", "properties": {} }));
     };
     for key in ["anyOf", "oneOf", "allOf", "enum", "not", "const"] {
         root.shift_remove(key);

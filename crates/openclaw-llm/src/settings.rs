@@ -29,6 +29,8 @@ pub struct Settings {
     pub(crate) default: ModelChoice,
     /// Short names of models, lower case.
     pub(crate) aliases: Vec<(String, ModelRef)>,
+    /// Models people may pick: `provider/model`, or a beginning with `*`; empty allows all.
+    pub(crate) allowed: Vec<String>,
 }
 
 /// A finding about the configuration.
@@ -97,6 +99,8 @@ pub struct Model {
     pub window: Option<u32>,
     /// Most tokens it generates; `None` when not known.
     pub output_tokens_max: Option<u32>,
+    /// Most tokens it may generate, by configuration.
+    pub output_cap: Option<u32>,
     /// Whether it can reason.
     pub reasons: bool,
     /// Whether it takes pictures.
@@ -168,6 +172,7 @@ impl Model {
             name: id.to_owned(),
             window: None,
             output_tokens_max: None,
+            output_cap: None,
             reasons: (has(REASONING) || is_o_series) && !is_old_claude,
             sees: has(SEEING) || is_o_series,
             price: None,
@@ -182,6 +187,7 @@ impl Model {
             name: row.name.to_owned(),
             window: Some(row.window),
             output_tokens_max: Some(row.output),
+            output_cap: None,
             reasons: row.reasons,
             sees: row.sees,
             price: row.price,
@@ -229,7 +235,12 @@ impl Settings {
 
     /// Returns settings without any provider but the offline one.
     pub fn offline() -> Settings {
-        Settings { providers: Vec::new(), default: strict(offline::Offline::model()), aliases: Vec::new() }
+        Settings {
+            providers: Vec::new(),
+            default: strict(offline::Offline::model()),
+            aliases: Vec::new(),
+            allowed: Vec::new(),
+        }
     }
 
     /// Adds a local server and makes its model the default.
@@ -283,6 +294,16 @@ impl Settings {
             }
             (None, _) => None,
         }
+    }
+
+    /// Tells whether a person may pick this model (`agents.defaults.modelPolicy.allow`).
+    pub fn allows(&self, model: &ModelRef) -> bool {
+        let name = canonical(model).to_string();
+        self.allowed.is_empty()
+            || self.allowed.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(beginning) => name.starts_with(beginning),
+                None => self.resolve(pattern).is_some_and(|allowed| allowed.to_string() == name),
+            })
     }
 
     /// Finds a provider by id.

@@ -108,8 +108,11 @@ pub(crate) enum Claude {
 /// Least budget a Claude model takes.
 const BUDGET_MIN: u32 = 1024;
 
-/// Returns what a Claude model is told.
+/// Returns what a Claude model, or another that speaks its dialect, is told.
 pub(crate) fn claude(model: &str, level: Thinking, output_tokens_max: u32) -> Claude {
+    if model.to_ascii_lowercase().contains("minimax-m3") {
+        return if level == Thinking::Off { Claude::Disabled } else { Claude::Adaptive(None) };
+    }
     let (major, minor) = version(model).unwrap_or((4, 0));
     // Up to 4.5 a budget is the only mode; from 4.6 on depth is an effort.
     if (major, minor) < (4, 6) {
@@ -218,6 +221,8 @@ mod tests {
         assert_eq!(claude("claude-opus-4-7", Thinking::Off, 9), Claude::Disabled);
         assert_eq!(claude("claude-fable-5", Thinking::Off, 9), Claude::Adaptive(Some("low")));
         assert_eq!(claude("claude-opus-5", Thinking::Adaptive, 9), Claude::Adaptive(None));
+        assert_eq!(claude("claude-opus-5-5", Thinking::Off, 9), Claude::Adaptive(Some("low")));
+        assert_eq!(claude("MiniMax-M3", Thinking::High, 9), Claude::Adaptive(None));
     }
 
     #[test]

@@ -159,7 +159,7 @@ impl Subject {
 
 /// Arguments that change how long a command is watched, not what it does.
 fn is_neutral(key: &str, value: &Value) -> bool {
-    value.is_null() || matches!(key, "timeoutSeconds" | "timeout" | "yieldMs" | "background" | "pty")
+    value.is_null() || matches!(key, "timeoutSeconds" | "yieldMs" | "background" | "pty")
 }
 
 pub(crate) fn read(reader: &mut Reader, place: &str, exec: &Value) -> ExecRules {

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod journal;
+pub mod model;
 pub mod net;
 pub mod processes;
 pub mod records;

@@ -31,11 +31,7 @@ impl MemoryFiles {
     /// Makes a workspace at `/workspace` with these files (path, content).
     pub fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let files = files.into_iter().map(|(path, text)| (path.to_owned(), Bytes::copy_from_slice(text.as_bytes())));
-        Self {
-            root: "/workspace".to_owned(),
-            files: Mutex::new(files.collect()),
-            failure: Mutex::default(),
-        }
+        Self { root: "/workspace".to_owned(), files: Mutex::new(files.collect()), failure: Mutex::default() }
     }
 
     /// Returns a file's text; `None` when it is not there.
@@ -215,10 +211,8 @@ fn join(folder: &str, rest: &str) -> String {
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, FileError> {
-    let bad = |pattern: &str, error: &globset::Error| FileError::Io {
-        path: pattern.to_owned(),
-        message: error.to_string(),
-    };
+    let bad =
+        |pattern: &str, error: &globset::Error| FileError::Io { path: pattern.to_owned(), message: error.to_string() };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         set.add(Glob::new(pattern).map_err(|error| bad(pattern, &error))?);

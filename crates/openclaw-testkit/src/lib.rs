@@ -15,7 +15,9 @@ pub mod model;
 pub mod net;
 pub mod observer;
 pub mod processes;
+pub mod runs;
 pub mod server;
+pub mod surface;
 pub mod tool;
 
 pub mod contract;
@@ -30,4 +32,6 @@ pub use model::ScriptedModel;
 pub use net::FakeNet;
 pub use observer::Recorder;
 pub use processes::FakeProcesses;
+pub use runs::FakeRuns;
+pub use surface::{FixedLogs, MemorySettings};
 pub use tool::FakeTool;

@@ -357,7 +357,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_streams_its_steps_and_ends_with_the_whole() {
-        let model = ScriptedModel::new([Turn::new().thinking("hm").text("a ").text("b").call("read", &json!({"p": 1}))]);
+        let model =
+            ScriptedModel::new([Turn::new().thinking("hm").text("a ").text("b").call("read", &json!({"p": 1}))]);
         let events = play(&model).await;
         let Some(Ok(ModelEvent::Done(done))) = events.last() else { panic!("{events:?}") };
         assert_eq!(done.turn.text(), "a b");
@@ -368,9 +369,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_suite_of_the_port_passes() {
+        let turn = || Turn::new().thinking("hm").text("a ").supersede("again").text("b").call("read", &json!({}));
+        let model = ScriptedModel::answering(move |_| turn());
+        let completed = crate::contract::model::answers(&model, request("hi")).await;
+        assert_eq!(completed.turn.text(), "b");
+        assert_eq!(crate::contract::model::may_be_dropped(&model, &request("hi")).await, 9);
+    }
+
+    #[tokio::test]
     async fn a_failure_ends_the_stream_and_a_refusal_prevents_it() {
         let broken = error(ErrorClass::Network, "gone");
-        let model = ScriptedModel::new([Turn::new().text("a").fail(broken.clone()), Turn::new().refuse(broken.clone())]);
+        let model =
+            ScriptedModel::new([Turn::new().text("a").fail(broken.clone()), Turn::new().refuse(broken.clone())]);
         assert_eq!(play(&model).await.last(), Some(&Err(broken.clone())));
         assert_eq!(model.stream(request("hi")).await.err(), Some(broken));
         assert_eq!(model.stream(request("hi")).await.err().unwrap().class, ErrorClass::NotConfigured);

@@ -18,10 +18,13 @@ use crate::clock::FakeClock;
 /// Signal a killed program ends with.
 const SIGTERM: i32 = 15;
 
+/// Decides what a command does.
+type Answer = Box<dyn Fn(&Command) -> Result<Program, ProcessError> + Send + Sync>;
+
 /// Processes of a test.
 pub struct FakeProcesses {
     clock: FakeClock,
-    answer: Box<dyn Fn(&Command) -> Result<Program, ProcessError> + Send + Sync>,
+    answer: Answer,
     shared: Arc<Shared>,
 }
 

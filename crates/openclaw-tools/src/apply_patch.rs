@@ -114,7 +114,8 @@ async fn set(cx: &ToolCx, path: &str, content: Option<&Bytes>) -> Result<(), Fil
 
 fn report(outcomes: &[Outcome]) -> ToolOutput {
     let rows: Vec<_> = outcomes.iter().map(|outcome| format!("{} {}", outcome.letter(), outcome.path)).collect();
-    let said = if rows.is_empty() { "the patch changes nothing".to_owned() } else { format!("done:\n{}", rows.join("\n")) };
+    let said =
+        if rows.is_empty() { "the patch changes nothing".to_owned() } else { format!("done:\n{}", rows.join("\n")) };
     ToolOutput::text(said, Origin::System).with_details(json!({ "files": rows }))
 }
 

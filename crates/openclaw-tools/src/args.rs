@@ -228,8 +228,14 @@ mod tests {
             (r#"{"path":"a","lines":0}"#, "sample: argument `lines` must be a whole number from 1 to 9, not 0"),
             (r#"{"path":"a","lines":10}"#, "sample: argument `lines` must be a whole number from 1 to 9, not 10"),
             (r#"{"path":"a","mode":"c"}"#, "sample: argument `mode` must be one of \"a\", \"b\", not \"c\""),
-            (r#"{"path":"a","names":[1]}"#, "sample: argument `names` must be an array whose items are each text, not [1]"),
-            (r#"{"path":"a","approved":true}"#, "sample: there is no argument `approved`; sample takes {path, lines?, all?, mode?, names?}"),
+            (
+                r#"{"path":"a","names":[1]}"#,
+                "sample: argument `names` must be an array whose items are each text, not [1]",
+            ),
+            (
+                r#"{"path":"a","approved":true}"#,
+                "sample: there is no argument `approved`; sample takes {path, lines?, all?, mode?, names?}",
+            ),
         ] {
             assert_eq!(read(text).unwrap_err(), expected, "{text}");
         }

@@ -86,12 +86,18 @@ impl Args {
                 edits.insert(0, Replacement { old_text, new_text, replace_all: self.replace_all });
             }
             (None, None) => {}
-            (Some(_), None) => return Err(Error::tell("edit: argument `newText` is missing; use \"\" to delete the text")),
-            (None, Some(_)) => return Err(Error::tell("edit: argument `oldText` is missing; it is the text to replace")),
+            (Some(_), None) => {
+                return Err(Error::tell("edit: argument `newText` is missing; use \"\" to delete the text"));
+            }
+            (None, Some(_)) => {
+                return Err(Error::tell("edit: argument `oldText` is missing; it is the text to replace"));
+            }
         }
         match edits.len() {
             0 => Err(Error::tell("edit: give oldText and newText, or edits with one or more of them")),
-            n if n > EDITS_MAX => Err(Error::tell(format!("edit: {n} edits are more than {EDITS_MAX}; use several calls"))),
+            n if n > EDITS_MAX => {
+                Err(Error::tell(format!("edit: {n} edits are more than {EDITS_MAX}; use several calls")))
+            }
             _ => Ok((self.path, edits)),
         }
     }
@@ -112,8 +118,10 @@ impl Tool for Edit {
         };
         let (mut places, mut first_line) = (0, usize::MAX);
         for (index, edit) in edits.iter().enumerate() {
-            let which = if edits.len() == 1 { String::new() } else { format!("edit {} of {}: ", index + 1, edits.len()) };
-            let edited = replace(&content, edit).map_err(|why| Error::tell(format!("{path}: {which}{why}; nothing was changed")))?;
+            let which =
+                if edits.len() == 1 { String::new() } else { format!("edit {} of {}: ", index + 1, edits.len()) };
+            let edited = replace(&content, edit)
+                .map_err(|why| Error::tell(format!("{path}: {which}{why}; nothing was changed")))?;
             content = edited.text;
             places += edited.places;
             first_line = first_line.min(edited.first_line);

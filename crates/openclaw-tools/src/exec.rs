@@ -2,20 +2,20 @@
 //!
 //! A command runs in the foreground until it ends or `yieldMs` has passed; then
 //! it goes on in the background under an id for tool `process`. Dropping the
-//! call kills the command. What may run is the gate's business; this file
-//! refuses only variables that change which code a program loads.
+//! call kills the command. What may run is the gate's business, and which
+//! variables may be set is the port's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use openclaw_domain::Permit;
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{Command, Exit, ProcessError, Snapshot, Spawned, Tool, ToolCx};
 use openclaw_domain::tool::{Capability, Effect, Error, Progress, ToolOutput, ToolSpec};
-use openclaw_domain::Permit;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::registry::Entry;
 use crate::section::Section;
@@ -23,8 +23,12 @@ use crate::tail::Tail;
 use crate::{args, text};
 
 /// The row of `ALL`.
-pub const ENTRY: Entry =
-    Entry { id: NAME, group: "group:runtime", summary: "Runs a shell command", build: |section| Some(Exec::build(section)) };
+pub const ENTRY: Entry = Entry {
+    id: NAME,
+    group: "group:runtime",
+    summary: "Runs a shell command",
+    build: |section| Some(Exec::build(section)),
+};
 
 const NAME: &str = "exec";
 
@@ -55,7 +59,7 @@ struct Args {
     command: String,
     workdir: Option<String>,
     #[serde(default)]
-    env: BTreeMap<String, serde_json::Value>,
+    env: BTreeMap<String, Value>,
     timeout_seconds: Option<u64>,
     #[serde(default)]
     pty: bool,
@@ -87,7 +91,7 @@ impl Exec {
             owner: cx.session.clone(),
             script: args.command.clone(),
             cwd: args.workdir.clone(),
-            env: environment(&args.env)?,
+            env: environment(args.env.clone())?,
             pty: args.pty,
             timeout,
             output_bytes_max: KEPT_BYTES,
@@ -102,7 +106,7 @@ impl Tool for Exec {
     }
 
     async fn run(&self, permit: Permit, cx: &ToolCx) -> Result<ToolOutput, Error> {
-        let args: Args = args::parse(&self.spec, &[("cwd", "workdir"), ("timeout", "timeoutSeconds")], permit.call())?;
+        let args: Args = args::parse(&self.spec, &[("cwd", "workdir")], permit.call())?;
         let command = self.command(&args, cx)?;
         let spawned = cx.processes.spawn(command).await.map_err(failed)?;
         if args.background {
@@ -196,44 +200,18 @@ pub(crate) fn failed(error: ProcessError) -> Error {
     Error::tell(error.to_string())
 }
 
-/// Variables that decide which code a program loads (T-29). The sandbox cleans
-/// what is inherited; these may not be brought in by a call either.
-const REFUSED: &[&str] = &[
-    "PATH", "IFS", "ENV", "SHELL", "SHELLOPTS", "BASHOPTS", "PS4", "PROMPT_COMMAND", "PERL5OPT", "PERL5LIB", "PERLLIB",
-    "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "PAGER", "GIT_PAGER",
-    "MANPAGER", "EDITOR", "VISUAL", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_HOME", "RUSTUP_HOME", "GOFLAGS", "GOPATH",
-    "DOTNET_STARTUP_HOOKS", "CORECLR_PROFILER", "PHPRC", "PHP_INI_SCAN_DIR", "LUA_INIT", "GCONV_PATH", "HOSTALIASES",
-    "LOCPATH", "NLSPATH", "RES_OPTIONS", "TERMINFO", "TERMINFO_DIRS",
-];
-
-const REFUSED_PREFIXES: &[&str] = &["LD_", "DYLD_", "BASH_", "PYTHON", "NODE_", "NPM_CONFIG_", "GIT_", "OPENCLAW_"];
-
-fn environment(given: &BTreeMap<String, serde_json::Value>) -> Result<Vec<(String, String)>, Error> {
-    let mut env = vec![("OPENCLAW_SHELL".to_owned(), NAME.to_owned())];
-    for (name, value) in given {
-        let named = name.to_ascii_uppercase();
-        let shaped = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
-        if !shaped {
-            return Err(Error::tell(format!("exec: {name:?} in `env` is not a variable name")));
+/// Brings the variables into text. Which of them may be set is the port's
+/// business: it knows what the environment already holds (T-29).
+fn environment(given: BTreeMap<String, Value>) -> Result<Vec<(String, String)>, Error> {
+    let text = |(name, value)| match value {
+        Value::String(text) => Ok((name, text)),
+        Value::Number(number) => Ok((name, number.to_string())),
+        Value::Bool(flag) => Ok((name, flag.to_string())),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err(Error::tell(format!("exec: variable {name} in `env` must be text")))
         }
-        if REFUSED.contains(&named.as_str()) || REFUSED_PREFIXES.iter().any(|prefix| named.starts_with(prefix)) {
-            return Err(Error::tell(format!("exec: variable {name} may not be set by a call; leave it out of `env`")));
-        }
-        let value = match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Number(number) => number.to_string(),
-            serde_json::Value::Bool(flag) => flag.to_string(),
-            serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-                return Err(Error::tell(format!("exec: variable {name} in `env` must be text")));
-            }
-        };
-        if value.contains('\0') {
-            return Err(Error::tell(format!("exec: variable {name} in `env` holds a zero byte")));
-        }
-        env.push((name.clone(), value));
-    }
-    Ok(env)
+    };
+    given.into_iter().map(text).collect()
 }
 
 fn spec() -> ToolSpec {

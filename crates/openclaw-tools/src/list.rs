@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use openclaw_domain::Permit;
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{FileKind, Found, Tool, ToolCx, Walk};
 use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
-use openclaw_domain::Permit;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,12 +18,8 @@ use crate::registry::Entry;
 use crate::{args, text};
 
 /// The row of `ALL`.
-pub const ENTRY: Entry = Entry {
-    id: NAME,
-    group: "group:fs",
-    summary: "Lists a folder",
-    build: |_| Some(Arc::new(List { spec: spec() })),
-};
+pub const ENTRY: Entry =
+    Entry { id: NAME, group: "group:fs", summary: "Lists a folder", build: |_| Some(Arc::new(List { spec: spec() })) };
 
 const NAME: &str = "list";
 
@@ -94,7 +90,10 @@ fn row(found: &Found) -> String {
     let path = if found.path.chars().any(char::is_control) { path.to_string() } else { found.path.clone() };
     match found.metadata.kind {
         FileKind::Folder => format!("{path}/"),
-        FileKind::File => format!("{path}  {} bytes", found.metadata.bytes),
+        FileKind::File => {
+            let bytes = usize::try_from(found.metadata.bytes).unwrap_or(usize::MAX);
+            format!("{path}  {}", text::count(bytes, "byte"))
+        }
         FileKind::Link => format!("{path}  link"),
         FileKind::Other => format!("{path}  special"),
     }

@@ -231,7 +231,8 @@ fn input(args: &Args) -> Result<Vec<u8>, Error> {
         Action::Submit => bytes.push(b'\n'),
         Action::SendKeys => {
             for key in &args.keys {
-                let code = KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, code)| (*code).to_owned());
+                let code =
+                    KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, code)| (*code).to_owned());
                 bytes.extend(code.or_else(|| control(key)).ok_or_else(|| unknown_key(key))?.into_bytes());
             }
         }

@@ -56,7 +56,9 @@ impl Reach {
 
     /// Returns the session of this name, when the caller may see it.
     pub(crate) async fn find(&self, name: &str, cx: &ToolCx) -> Result<Session, Error> {
-        let missing = || Error::tell(format!("there is no session {name} that this conversation can see; sessions_list shows them"));
+        let missing = || {
+            Error::tell(format!("there is no session {name} that this conversation can see; sessions_list shows them"))
+        };
         let key = SessionKey::resolve(name.trim(), &cx.agent).map_err(|error| Error::tell(error.to_string()))?;
         if !self.sees(&cx.session, &key) {
             return Err(missing());
@@ -99,9 +101,13 @@ mod tests {
     #[test]
     fn visibility_widens_from_self_to_agent_to_all() {
         let (own, sibling, other) = ("agent:main:main", "agent:main:notes", "agent:work:main");
-        for (visibility, sees_sibling, sees_other) in
-            [("self", false, false), ("tree", false, false), ("agent", true, false), ("all", true, true), ("typo", false, false)]
-        {
+        for (visibility, sees_sibling, sees_other) in [
+            ("self", false, false),
+            ("tree", false, false),
+            ("agent", true, false),
+            ("all", true, true),
+            ("typo", false, false),
+        ] {
             let section = json!({ "sessions": { "visibility": visibility } });
             check(&section, own, own, true);
             check(&section, own, sibling, sees_sibling);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use base64::Engine as _;
+use openclaw_domain::Permit;
 use openclaw_domain::message::Part;
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{FileError, Tool, ToolCx};
 use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
-use openclaw_domain::Permit;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -50,7 +50,8 @@ impl Tool for Recall {
     }
 
     async fn run(&self, permit: Permit, cx: &ToolCx) -> Result<ToolOutput, Error> {
-        let Args { query, limit } = args::parse(&self.spec, &[("text", "query"), ("maxResults", "limit")], permit.call())?;
+        let Args { query, limit } =
+            args::parse(&self.spec, &[("text", "query"), ("maxResults", "limit")], permit.call())?;
         let query = text::head(query.trim(), QUERY_BYTES_MAX);
         let limit = limit.unwrap_or(LIMIT).min(LIMIT_MAX);
         let found = cx.memories.recall(&cx.agent, query, limit).await;

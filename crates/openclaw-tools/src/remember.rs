@@ -78,7 +78,8 @@ fn id(agent: &str, text: &str) -> String {
 fn spec() -> ToolSpec {
     ToolSpec {
         name: NAME.into(),
-        description: "Keeps a short note for later conversations: a fact, a preference, a decision. Not for secrets.".into(),
+        description: "Keeps a short note for later conversations: a fact, a preference, a decision. Not for secrets."
+            .into(),
         parameters: json!({
             "type": "object",
             "properties": {

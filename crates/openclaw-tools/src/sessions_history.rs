@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use openclaw_domain::Permit;
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::message::{Block, plain_text};
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{Tool, ToolCx};
 use openclaw_domain::session::{Entry as Line, EntryQuery};
 use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
-use openclaw_domain::Permit;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -81,7 +81,10 @@ impl Tool for SessionsHistory {
             said.push("[no entries]".to_owned());
         } else {
             let total = page.total;
-            said.insert(0, format!("[{} of {total} entries of {}; before: {oldest} shows older ones]", shown, session.key));
+            said.insert(
+                0,
+                format!("[{} of {total} entries of {}; before: {oldest} shows older ones]", shown, session.key),
+            );
         }
         Ok(ToolOutput::text(said.join("\n"), Origin::Tool { tool: NAME.into() })
             .with_details(json!({ "sessionKey": session.key, "entries": shown, "total": page.total })))

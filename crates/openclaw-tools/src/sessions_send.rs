@@ -62,7 +62,9 @@ impl Tool for SessionsSend {
     async fn run(&self, permit: Permit, cx: &ToolCx) -> Result<ToolOutput, Error> {
         let args: Args = args::parse(&self.spec, &[("session", "sessionKey"), ("key", "sessionKey")], permit.call())?;
         if args.message.trim().is_empty() || args.message.len() > MESSAGE_BYTES_MAX {
-            return Err(Error::tell(format!("sessions_send: argument `message` must hold 1 to {MESSAGE_BYTES_MAX} bytes of text")));
+            return Err(Error::tell(format!(
+                "sessions_send: argument `message` must hold 1 to {MESSAGE_BYTES_MAX} bytes of text"
+            )));
         }
         let target = self.reach.find(&args.session_key, cx).await?.key;
         if target == cx.session {

@@ -91,7 +91,9 @@ fn name(args: &Args) -> Result<&str, Error> {
     let name = args.name.as_deref().unwrap_or_default().trim();
     let fits = !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
     if !fits {
-        return Err(Error::tell(format!("vars: argument `name` must be 1 to {NAME_BYTES_MAX} bytes of printable text")));
+        return Err(Error::tell(format!(
+            "vars: argument `name` must be 1 to {NAME_BYTES_MAX} bytes of printable text"
+        )));
     }
     Ok(name)
 }
@@ -109,18 +111,21 @@ async fn get(scope: &Scope, place: &str, name: &str, cx: &ToolCx) -> Result<Tool
     let Some(value) = value else {
         return Err(Error::tell(format!("there is no {place} variable {name}; action list shows them")));
     };
-    Ok(ToolOutput::text(shown(&value, text::BYTES_MAX), Origin::Memory).with_details(json!({ "name": name, "value": value })))
+    Ok(ToolOutput::text(shown(&value, text::BYTES_MAX), Origin::Memory)
+        .with_details(json!({ "name": name, "value": value })))
 }
 
 async fn set(scope: &Scope, place: &str, name: &str, value: Option<Value>, cx: &ToolCx) -> Result<ToolOutput, Error> {
     let verb = if value.is_some() { "set" } else { "removed" };
     cx.variables.set(scope, name, value, cx.clock.now()).await.map_err(failed)?;
-    Ok(ToolOutput::text(format!("{verb} {place} variable {name}"), Origin::System).with_details(json!({ "name": name })))
+    Ok(ToolOutput::text(format!("{verb} {place} variable {name}"), Origin::System)
+        .with_details(json!({ "name": name })))
 }
 
 async fn list(scope: &Scope, place: &str, cx: &ToolCx) -> Result<ToolOutput, Error> {
     let all = cx.variables.list(scope).await.map_err(failed)?;
-    let rows: Vec<_> = all.iter().map(|(name, value)| format!("{name} = {}", shown(value, 200).replace('\n', "\\n"))).collect();
+    let rows: Vec<_> =
+        all.iter().map(|(name, value)| format!("{name} = {}", shown(value, 200).replace('\n', "\\n"))).collect();
     let mut said = String::new();
     let taken = text::fill(&mut said, rows.iter().map(String::as_str), text::BYTES_MAX);
     if rows.is_empty() {
@@ -140,9 +145,10 @@ fn shown(value: &Value, bytes_max: usize) -> String {
 fn failed(error: RecordError) -> Error {
     match error {
         RecordError::Store(_) => Error::EndRun(error.to_string()),
-        RecordError::TooLarge { .. } | RecordError::NotFound { .. } | RecordError::Illegal(_) | RecordError::Stale(_) => {
-            Error::tell(error.to_string())
-        }
+        RecordError::TooLarge { .. }
+        | RecordError::NotFound { .. }
+        | RecordError::Illegal(_)
+        | RecordError::Stale(_) => Error::tell(error.to_string()),
     }
 }
 

@@ -124,7 +124,8 @@ impl Tool for WebFetch {
 }
 
 fn checked(text: &str) -> Result<Url, Error> {
-    let refuse = |why: &str| Error::tell(format!("web_fetch: argument `url` {why}; give an absolute http or https URL"));
+    let refuse =
+        |why: &str| Error::tell(format!("web_fetch: argument `url` {why}; give an absolute http or https URL"));
     if text.len() > URL_BYTES_MAX {
         return Err(refuse("is too long"));
     }
@@ -166,7 +167,10 @@ fn output(url: &Url, shown: page::Shown, chars_max: usize, is_cut: bool) -> Tool
     }
     let mut text = outside::frame(url.as_str(), &content);
     if total > chars_max {
-        text.push_str(&format!("\n[{} more characters left out; raise maxChars or fetch a narrower page]", total - chars_max));
+        text.push_str(&format!(
+            "\n[{} more characters left out; raise maxChars or fetch a narrower page]",
+            total - chars_max
+        ));
     }
     if is_cut {
         text.push_str("\n[the page is longer than what was read of it]");

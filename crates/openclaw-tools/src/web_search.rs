@@ -1,6 +1,6 @@
 //! Searches the web through a configured provider.
 //!
-//! Providers are rows of data ([`providers`]). A key is sent only to its own
+//! Providers are rows of data in `providers.rs`. A key is sent only to its own
 //! provider's address, as a secret header. Without a key the error names the
 //! setting. Results are other people's text and framed as data.
 
@@ -44,6 +44,44 @@ const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Longest snippet shown, in bytes.
 const SNIPPET_BYTES: usize = 1_000;
+
+/// Where a provider's key or address may stand, besides section `tools`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The provider.
+    pub provider: &'static str,
+    /// The dotted path in the whole configuration.
+    pub path: String,
+    /// The environment variable.
+    pub variable: &'static str,
+}
+
+/// Returns section `tools` with the providers' keys and addresses put in where
+/// [`build`](crate::build) looks for them. What `lookup` does not know, and what
+/// the section holds already, stays as it is.
+pub fn fill(mut section: Value, lookup: impl Fn(&Credential) -> Option<String>) -> Value {
+    for provider in PROVIDERS {
+        let credential = Credential { provider: provider.id, path: provider.path(), variable: provider.variable };
+        let Some(value) = lookup(&credential) else { continue };
+        if let Some(place) = place(&mut section, &["web", "search", provider.id, provider.needs])
+            && place.is_null()
+        {
+            *place = Value::String(value);
+        }
+    }
+    section
+}
+
+/// Returns what is at a path, made if it is not there; `None` when something
+/// other than an object is in the way.
+fn place<'a>(section: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
+    path.iter().try_fold(section, |value, key| {
+        if value.is_null() {
+            *value = json!({});
+        }
+        Some(value.as_object_mut()?.entry(*key).or_insert(Value::Null))
+    })
+}
 
 struct WebSearch {
     spec: ToolSpec,
@@ -114,12 +152,15 @@ fn account(section: &Section<'_>, provider: &'static Provider) -> Option<Account
     let base_url = setting("baseUrl").or(provider.base_url)?.trim_end_matches('/').to_owned();
     // `${NAME}` is a variable that was not set; sending it would leak its name.
     let key = key.filter(|_| setting("apiKey").is_some_and(|text| !text.contains("${")));
-    (key.is_some() || !provider.needs_key).then_some(Account { provider, key, base_url })
+    (key.is_some() || !provider.needs_key()).then_some(Account { provider, key, base_url })
 }
 
 fn no_provider() -> String {
-    let ways: Vec<_> = PROVIDERS.iter().map(|it| format!("{} ({})", it.id, it.setting)).collect();
-    format!("web_search has no provider; the owner must set one of: {}; without one, use web_fetch with a known address", ways.join(", "))
+    let ways: Vec<_> = PROVIDERS.iter().map(|it| format!("{} ({})", it.id, it.setting())).collect();
+    format!(
+        "web_search has no provider; the owner must set one of: {}; without one, use web_fetch with a known address",
+        ways.join(", ")
+    )
 }
 
 #[async_trait]
@@ -148,12 +189,14 @@ impl Tool for WebSearch {
 async fn ask(account: &Account, query: &Query<'_>, timeout: Duration, cx: &ToolCx) -> Result<Value, Error> {
     let provider = account.provider;
     let request = (provider.request)(&account.base_url, account.key.as_ref(), query);
-    let request = Request { head_timeout: timeout, idle_timeout: timeout, redirects_max: 0, egress: provider.egress, ..request };
-    let response = cx.net.send(request.header("accept", "application/json")).await.map_err(|error| body::failed(&error))?;
+    let request =
+        Request { head_timeout: timeout, idle_timeout: timeout, redirects_max: 0, egress: provider.egress, ..request };
+    let response =
+        cx.net.send(request.header("accept", "application/json")).await.map_err(|error| body::failed(&error))?;
     let status = response.status;
     if !(200..300).contains(&status) {
         let hint = match status {
-            401 | 403 => format!("the key is missing or wrong; check {}", provider.setting),
+            401 | 403 => format!("the key is missing or wrong; check {}", provider.setting()),
             402 | 429 => "its quota is used up or requests come too fast; wait".to_owned(),
             _ => "try again later".to_owned(),
         };
@@ -161,7 +204,7 @@ async fn ask(account: &Account, query: &Query<'_>, timeout: Duration, cx: &ToolC
     }
     let read = body::read(response.body, ANSWER_BYTES_MAX).await?;
     serde_json::from_slice(&read.bytes)
-        .map_err(|_| Error::tell(format!("{} did not answer with JSON; check {}", provider.id, provider.setting)))
+        .map_err(|_| Error::tell(format!("{} did not answer with JSON; check {}", provider.id, provider.setting())))
 }
 
 fn report(provider: &str, query: &str, found: Vec<Found>, count: usize) -> ToolOutput {
@@ -169,7 +212,8 @@ fn report(provider: &str, query: &str, found: Vec<Found>, count: usize) -> ToolO
     let rows: Vec<_> = found.iter().take(count).enumerate().map(|(index, it)| row(index + 1, it)).collect();
     let details = json!({ "provider": provider, "results": rows.len() });
     if rows.is_empty() {
-        return ToolOutput::text(format!("[{provider} found nothing for {query:?}]"), Origin::System).with_details(details);
+        return ToolOutput::text(format!("[{provider} found nothing for {query:?}]"), Origin::System)
+            .with_details(details);
     }
     let content = rows.join("\n\n");
     let shown = outside::frame(&format!("{provider} search"), text::head(&content, text::BYTES_MAX));
@@ -200,4 +244,3 @@ fn spec() -> ToolSpec {
         capability: Capability::NetRead,
     }
 }
-

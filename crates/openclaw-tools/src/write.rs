@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use openclaw_domain::Permit;
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{FileChange, Tool, ToolCx};
 use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
-use openclaw_domain::Permit;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -107,7 +107,7 @@ impl Lane {
     /// Records the end of input that never began.
     pub(super) async fn end_waiting(&mut self, request: &RunRequest, end: End) {
         let outcome = stopped(end, self.shared.ports.clock.now());
-        if let Err(error) = self.close(&request.id, &outcome, Vec::new()).await {
+        if let Err(error) = self.close(&request.id, &outcome).await {
             tracing::error!(run = %request.id, %error, "the end of a waiting input could not be recorded");
         }
         self.publisher(request).publish(Change::Ended(Box::new(outcome.clone())));
@@ -116,19 +116,19 @@ impl Lane {
 
     /// Records the end of input that another turn took in.
     pub(super) async fn end_carried(&mut self, id: &RunId, outcome: &Arc<Outcome>) {
-        if let Err(error) = self.close(id, outcome, Vec::new()).await {
+        if let Err(error) = self.close(id, outcome).await {
             tracing::error!(run = %id, %error, "the end of a joined input could not be recorded");
         }
         self.shared.waiters.end(id, &self.key, outcome.clone());
     }
 
-    async fn close(&mut self, id: &RunId, outcome: &Outcome, mut events: Vec<RunEvent>) -> Result<(), JournalError> {
+    pub(super) async fn close(&mut self, id: &RunId, outcome: &Outcome) -> Result<(), JournalError> {
         let journal = &self.shared.ports.journal;
         let (epoch, seq) = match journal.claim(&self.key, id, &self.shared.options.owner).await {
             Err(JournalError::Ended(_)) => return Ok(()),
             claimed => claimed?,
         };
-        events.push(RunEvent::Ended { outcome: Box::new(outcome.clone()) });
+        let events = vec![RunEvent::Ended { outcome: Box::new(outcome.clone()) }];
         let batch = Batch {
             session: self.key.clone(),
             run: id.clone(),

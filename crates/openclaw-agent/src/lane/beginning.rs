@@ -33,6 +33,7 @@ struct Turn {
 impl Lane {
     /// Accepts input on an idle session and begins its turn: one transaction.
     pub(super) async fn begin_now(&mut self, request: RunRequest, agent: Agent) -> Result<Started, Fault> {
+        self.settle().await?;
         let at = self.shared.ports.clock.now();
         let (session, conversation) = self.open(at).await?;
         let events = vec![
@@ -88,6 +89,7 @@ impl Lane {
 
     async fn begin_waiting(&mut self, request: RunRequest, joined: Vec<RunRequest>) -> Result<(), Fault> {
         let agent = self.agent()?;
+        self.settle().await?;
         let at = self.shared.ports.clock.now();
         let (session, conversation) = self.open(at).await?;
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_agent::{Engine, Options, Ports};
-use openclaw_domain::ports::{Gate, Runs, Sessions, Tool};
+use openclaw_domain::ports::{Gate, Journal, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::session::EntryQuery;
 use openclaw_domain::{AssistantTurn, Fault, RunId, RunRequest, SessionKey, Timestamp, Turn, UserTurn};
@@ -32,6 +32,8 @@ pub struct Setup {
     pub store: Arc<Store>,
     pub owner: &'static str,
     pub approval_timeout: Option<Duration>,
+    /// Stands in for the store's journal.
+    pub journal: Option<Arc<dyn Journal>>,
 }
 
 impl Setup {
@@ -44,6 +46,7 @@ impl Setup {
             store: Arc::new(Store::new()),
             owner: "boot-1",
             approval_timeout: None,
+            journal: None,
         }
     }
 
@@ -59,7 +62,7 @@ impl Setup {
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
         let catalog = FixedCatalog::new().with_limits(&self.limits).with_tools(specs);
         let ports = Ports {
-            journal: self.store.clone(),
+            journal: self.journal.unwrap_or_else(|| self.store.clone()),
             sessions: self.store.clone(),
             model: model.clone(),
             tools,

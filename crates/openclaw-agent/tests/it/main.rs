@@ -7,4 +7,5 @@ mod harness;
 mod limits;
 mod queueing;
 mod recovery;
+mod refusals;
 mod turns;

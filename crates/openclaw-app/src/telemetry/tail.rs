@@ -47,7 +47,9 @@ impl Logs for LogFiles {
 fn read(path: &Path, query: LogQuery) -> std::io::Result<LogPage> {
     let file_name = path.display().to_string();
     let mut file = match std::fs::File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(LogPage { file: file_name, ..LogPage::default() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(LogPage { file: file_name, ..LogPage::default() });
+        }
         opened => opened?,
     };
     let size = file.metadata()?.len();
@@ -67,7 +69,14 @@ fn read(path: &Path, query: LogQuery) -> std::io::Result<LogPage> {
     }
     let surplus = lines.len().saturating_sub(query.lines_max);
     lines.drain(..surplus);
-    Ok(LogPage { file: file_name, cursor: start + end as u64, size, lines, is_truncated: starts_inside || surplus > 0, is_reset })
+    Ok(LogPage {
+        file: file_name,
+        cursor: start + end as u64,
+        size,
+        lines,
+        is_truncated: starts_inside || surplus > 0,
+        is_reset,
+    })
 }
 
 #[cfg(test)]

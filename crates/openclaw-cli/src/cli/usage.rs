@@ -51,8 +51,11 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], lang: Lang) -
             let typed = context(ContextKind::InvalidArg).unwrap_or_default();
             match typed.strip_prefix("--") {
                 Some(long) => {
-                    let longs: Vec<&str> =
-                        [level, &root].into_iter().flat_map(Command::get_arguments).filter_map(clap::Arg::get_long).collect();
+                    let longs: Vec<&str> = [level, &root]
+                        .into_iter()
+                        .flat_map(Command::get_arguments)
+                        .filter_map(clap::Arg::get_long)
+                        .collect();
                     let found = closest(long, longs).map(|long| format!("--{long}"));
                     unknown(lang, &text::UNKNOWN_FLAG, &typed, found.as_deref(), &path)
                 }
@@ -142,7 +145,10 @@ mod tests {
         let failure = refused("openclaw status --jso");
         assert_eq!(failure.message, "there is no flag \"--jso\" here; closest: --json");
         assert_eq!(failure.next, ["openclaw status --help"]);
-        assert_eq!(refused("openclaw agent --mesage x").message, "there is no flag \"--mesage\" here; closest: --message");
+        assert_eq!(
+            refused("openclaw agent --mesage x").message,
+            "there is no flag \"--mesage\" here; closest: --message"
+        );
     }
 
     #[test]

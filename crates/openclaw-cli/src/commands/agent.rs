@@ -125,10 +125,12 @@ pub(crate) async fn converse(
         let told = async |item: Told| match item {
             Told::Asked(question) => {
                 screen.break_line();
+                screen.sign.hold(true);
                 if let Err(failure) = super::approvals::ask(cx, client, &question, is_embedded).await {
                     unanswered.replace(Some(failure));
                     nobody.notify_one();
                 }
+                screen.sign.hold(false);
             }
             other => screen.show(other),
         };
@@ -138,7 +140,7 @@ pub(crate) async fn converse(
         }
     };
     let (verb, awaited) = (cx.say(&text::ASKING, &[]), cx.say(&text::AWAITING_MODEL, &[]));
-    let watched = progress::during(cx, &verb, &awaited, followed);
+    let watched = progress::beside(cx, &screen.sign, &verb, &awaited, followed);
     let ended = tokio::select! {
         ended = watched => ended,
         interrupted = interrupt(cx, client, request) => return Err(interrupted),
@@ -149,7 +151,7 @@ pub(crate) async fn converse(
     let took = began.elapsed();
     match ended {
         Some(Ended::Answer(answer)) => finish(cx, &screen, &follower, answer, took),
-        Some(Ended::Failed(error)) => Err(lost(cx, error, &request.session_key)),
+        Some(Ended::Failed(error)) => Err(lost(cx, error, request, took)),
         None => Err(Failure::new(Exit::Waits, "APPROVAL_WAITS", "an approval waits").next("openclaw approvals list")),
     }
 }
@@ -176,18 +178,35 @@ async fn interrupt(cx: &Cx<'_>, client: &Client, request: &Request) -> Failure {
 }
 
 /// Once accepted, a run goes on without us: its outcome is unknown here, not failed.
-fn lost(cx: &Cx<'_>, error: Error, key: &str) -> Failure {
-    let next = format!("{} sessions show {key}", cx.program());
+fn lost(cx: &Cx<'_>, error: Error, request: &Request, took: Duration) -> Failure {
+    let next = format!("{} sessions show {}", cx.program(), request.session_key);
+    let is_run = |details: &Value| details.get("runId").is_some();
     match error {
+        // The gateway ended the run because its time was up; it calls that a limit.
+        Error::Refused(refusal) if took >= request.timeout && refusal.details.as_ref().is_some_and(is_run) => {
+            timed_out(cx, request.timeout).next(next)
+        }
         Error::Closed { .. } => {
             Failure::new(Exit::Unknown, "OUTCOME_UNKNOWN", cx.say(&text::RUN_UNKNOWN, &[])).next(next)
         }
-        Error::Timeout { after, .. } => {
-            let span = time::span(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-            Failure::new(Exit::Timeout, "TIMEOUT", cx.say(&text::RUN_TIMED_OUT, &[("span", &span)])).next(next)
-        }
-        other => other.into(),
+        Error::Timeout { after, .. } => timed_out(cx, after).next(next),
+        Error::Refused(refusal) => match refusal.details.as_ref().filter(|details| is_run(details)) {
+            // The run was accepted and ended badly: its end travels as an error.
+            Some(details) => {
+                let mut answer = details.clone();
+                answer["status"] = "error".into();
+                answer["error"] = refusal.message.as_str().into();
+                failure(cx, &answer).unwrap_or_else(|| Error::Refused(refusal.clone()).into())
+            }
+            None => Error::Refused(refusal).into(),
+        },
+        other @ (Error::Unreachable { .. } | Error::Protocol(_) | Error::Call { .. }) => other.into(),
     }
+}
+
+fn timed_out(cx: &Cx<'_>, after: Duration) -> Failure {
+    let span = time::span(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    Failure::new(Exit::Timeout, "TIMEOUT", cx.say(&text::RUN_TIMED_OUT, &[("span", &span)]))
 }
 
 fn finish(
@@ -228,11 +247,15 @@ fn failure(cx: &Cx<'_>, answer: &Value) -> Option<Failure> {
     );
     let (exit, code, next) = match (status.as_str(), reason.as_str()) {
         ("timeout", _) | (_, "timeout" | "duration") => (Exit::Timeout, "TIMEOUT", "openclaw logs"),
-        (_, "cost" | "tokens" | "iterations" | "identical_calls" | "errors_in_row" | "budget" | "limit" | "limited") => {
-            (Exit::Budget, "LIMIT_REACHED", "openclaw config explain agents.defaults.limits")
-        }
+        (
+            _,
+            "cost" | "tokens" | "iterations" | "identical_calls" | "errors_in_row" | "budget" | "limit" | "limited",
+        ) => (Exit::Budget, "LIMIT_REACHED", "openclaw config explain agents.defaults.limits"),
         ("cancelled" | "aborted", _) | (_, "rpc" | "cancelled" | "aborted" | "interrupt") => {
-            return Some(Failure::new(Exit::Interrupted, "STOPPED", cx.say(&text::RUN_STOPPED, &[])));
+            return Some(
+                Failure::new(Exit::Interrupted, "STOPPED", cx.say(&text::RUN_STOPPED, &[]))
+                    .next("openclaw sessions list"),
+            );
         }
         (_, "denied" | "policy") => (Exit::Denied, "DENIED", "openclaw approvals list"),
         (_, "failed" | "internal") => (Exit::Failed, "RUN_FAILED", "openclaw logs"),
@@ -293,11 +316,12 @@ pub(crate) fn bytes(count: usize) -> String {
 struct Screen<'a, 'b> {
     cx: &'a Cx<'b>,
     is_mid_line: std::cell::Cell<bool>,
+    sign: progress::Sign,
 }
 
 impl<'a, 'b> Screen<'a, 'b> {
     fn new(cx: &'a Cx<'b>) -> Self {
-        Self { cx, is_mid_line: std::cell::Cell::new(false) }
+        Self { cx, is_mid_line: std::cell::Cell::new(false), sign: progress::Sign::new() }
     }
 
     fn show(&self, told: Told) {
@@ -332,12 +356,17 @@ impl<'a, 'b> Screen<'a, 'b> {
     }
 
     fn write(&self, text: &str) {
+        self.sign.clear(self.cx);
         self.cx.out(&visible(text, Shape::Text));
-        self.is_mid_line.set(!text.ends_with('\n'));
+        let is_mid_line = !text.ends_with('\n');
+        self.is_mid_line.set(is_mid_line);
+        self.sign.hold(is_mid_line);
     }
 
     /// Ends a line that was begun, so that what follows starts a new one.
     fn break_line(&self) {
+        self.sign.clear(self.cx);
+        self.sign.hold(false);
         if self.is_mid_line.take() && !self.cx.flags.is_machine() {
             self.cx.out("\n");
         }

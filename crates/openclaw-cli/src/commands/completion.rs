@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
 /// Prints the script of a shell.
 pub(crate) fn run(_cx: &Cx<'_>, arguments: &Arguments) -> Result<Report, Failure> {
     let script = complete::script(&arguments.shell).map_err(|error| {
-        Failure::new(Exit::Failed, "COMPLETION", format!("cannot write the script: {error}")).next("openclaw completion bash")
+        Failure::new(Exit::Failed, "COMPLETION", format!("cannot write the script: {error}"))
+            .next("openclaw completion bash")
     })?;
     Ok(Report::of(json!({"shell": arguments.shell, "script": script})).raw(script))
 }

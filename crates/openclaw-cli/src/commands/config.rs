@@ -144,13 +144,17 @@ async fn set(cx: &Cx<'_>, path: &str, value: Option<String>) -> Result<Report, F
         Some(text) if is_secret && !is_reference(&text) => {
             let shown = path.to_string();
             let message = cx.say(&text::CONFIG_SECRET_ARGUMENT, &[("path", &shown)]);
-            return Err(Failure::new(Exit::Usage, "SECRET_ARGUMENT", message).next(format!("openclaw config set {shown} -")));
+            return Err(
+                Failure::new(Exit::Usage, "SECRET_ARGUMENT", message).next(format!("openclaw config set {shown} -"))
+            );
         }
         Some(text) => text,
         None if is_secret && cx.can_ask() => cx.ask_hidden(&format!("{path}: "), "-").await?,
         None => {
             let message = cx.say(&text::CONFIG_VALUE_NEEDED, &[]);
-            return Err(Failure::new(Exit::Usage, "VALUE_NEEDED", message).next(format!("openclaw config explain {path}")));
+            return Err(
+                Failure::new(Exit::Usage, "VALUE_NEEDED", message).next(format!("openclaw config explain {path}"))
+            );
         }
     };
     let value = read_value(&path, text);
@@ -240,12 +244,13 @@ fn explain(cx: &Cx<'_>, path: &str) -> Result<Report, Failure> {
     let row = |label: &str, value: &str| Line::new().tone(Tone::Dim, format!("  {label:<10}")).text(value);
     let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
     let value = if known.is_secret && known.value.is_some() { cx.say(&text::HIDDEN, &[]) } else { shown(&known.value) };
+    let from = tilde(cx, known.origin.as_deref().unwrap_or("-"));
     let mut report = Report::of(serde_json::to_value(&known).unwrap_or_default())
         .line(Line::new().tone(Tone::Strong, &known.path).text(format!("  {}", known.doc)))
         .line(row("expected", &known.expected))
         .line(row("value", &value))
         .line(row("default", &shown(&known.default)))
-        .line(row("from", known.origin.as_deref().unwrap_or("-")))
+        .line(row("from", &from))
         .line(row("effect", known.takes_effect));
     if !known.below.is_empty() {
         report = report.line(row("below", &known.below.join(" ")));
@@ -254,6 +259,11 @@ fn explain(cx: &Cx<'_>, path: &str) -> Result<Report, Failure> {
         report.warnings.push(format!("{} is understood and kept, but does nothing in this version", known.path));
     }
     Ok(report)
+}
+
+/// Shortens the home directory in a text that names a place in it.
+fn tilde(cx: &Cx<'_>, text: &str) -> String {
+    text.replace(&format!("{}/", cx.home.home.display()), "~/")
 }
 
 fn diff(cx: &Cx<'_>) -> Result<Report, Failure> {
@@ -274,8 +284,7 @@ fn diff(cx: &Cx<'_>) -> Result<Report, Failure> {
             continue;
         }
         let value = openclaw_config::explain::shown(&path, value);
-        let from = origin.to_string();
-        let from = from.replace(&format!("{}/", cx.home.home.display()), "~/");
+        let from = tilde(cx, &origin.to_string());
         let default_shown = default.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
         table.row([text.clone(), value.to_string(), default_shown, from.clone()]);
         rows.insert(text.clone(), json!({"value": value, "default": default, "from": from}));

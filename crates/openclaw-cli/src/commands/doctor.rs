@@ -94,7 +94,13 @@ fn report(cx: &Cx<'_>, findings: &Findings, fixed: &[String], took: &str) -> Rep
     for what in fixed {
         report = report.line(Line::marked(Tone::Done, "ok", cx.say(&text::DOCTOR_FIXED, &[("what", what)])));
     }
-    let columns = vec![Column::id(""), Column::id("id"), Column::text("what", 3), Column::text("where", 2), Column::text("fix", 4)];
+    let columns = vec![
+        Column::id(""),
+        Column::id("id"),
+        Column::text("what", 3),
+        Column::text("where", 2),
+        Column::text("fix", 4),
+    ];
     let mut table = Table::new(columns);
     for problem in &findings.problems {
         let (tone, mark) = mark(problem.severity);
@@ -145,9 +151,7 @@ fn mend(fix: &Fix) -> Result<(), Failure> {
     match fix {
         Fix::Mode(path, mode) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(*mode))
             .map_err(|error| Failure::file("change the mode of", path, &error)),
-        Fix::MakeFolder(path) => {
-            std::fs::create_dir_all(path).map_err(|error| Failure::file("make", path, &error))
-        }
+        Fix::MakeFolder(path) => std::fs::create_dir_all(path).map_err(|error| Failure::file("make", path, &error)),
         Fix::RemoveSocket(path) => std::fs::remove_file(path).map_err(|error| Failure::file("remove", path, &error)),
     }
 }

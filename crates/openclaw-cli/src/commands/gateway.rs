@@ -180,15 +180,14 @@ fn arguments(cx: &Cx<'_>, run: &RunArguments) -> Vec<String> {
 async fn call(cx: &Cx<'_>, method: String, params: &str, expect_final: bool) -> Result<Report, Failure> {
     let piped;
     let params = if params == "-" {
-        piped = cx.io.read_all().await.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
+        piped =
+            cx.io.read_all().await.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
         piped.as_str()
     } else {
         params
     };
-    let params: Value = serde_json::from_str(params)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| wrong_params(cx, params))?;
+    let params: Value =
+        serde_json::from_str(params).ok().filter(Value::is_object).ok_or_else(|| wrong_params(cx, params))?;
     let client = link::connect(cx).await?;
     let answer = client.perform(Call { method, params, expect_final, timeout: cx.flags.timeout }).await;
     client.close().await;

@@ -35,7 +35,11 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
             .map(|at| format!(", {}", time::relative(at, (cx.now)(), cx.lang)))
             .unwrap_or_default();
         let name = peek::text(agent, "/agentId");
-        report = report.line(row("agent", format!("{name}  {count} {}{latest}", cx.say(&text::NOUN_SESSIONS, &[]))));
+        let count = match count {
+            1 => cx.say(&text::SESSIONS_ONE, &[]),
+            count => cx.say(&text::SESSIONS_COUNT, &[("count", &count.to_string())]),
+        };
+        report = report.line(row("agent", format!("{name}  {count}{latest}")));
     }
     let channels = health.get("channels").and_then(Value::as_object).map_or(0, serde_json::Map::len);
     if channels > 0 {

@@ -199,6 +199,11 @@ pub(crate) fn transcript_entry(cx: &Cx<'_>, message: &Value) -> String {
     let role = peek::text(message, "/role");
     let at = peek::int(message, "/timestamp").map(|at| time::moment(at, cx.flags.utc)).unwrap_or_default();
     let head = cx.paint().paint(crate::out::Tone::Dim, format!("{role}  {at}").trim_end());
-    let body = visible(&peek::message_text(message), Shape::Text);
+    let mut body = visible(&peek::message_text(message), Shape::Text);
+    for call in peek::list(message, "/content").iter().filter(|part| part["type"] == "toolCall") {
+        let line = format!("- {}  {}", peek::text(call, "/name"), crate::run::summary(&call["arguments"]));
+        let gap = if body.is_empty() { "" } else { "\n" };
+        body.push_str(&format!("{gap}{}", visible(&line, Shape::Cell)));
+    }
     if body.is_empty() { format!("{head}\n") } else { format!("{head}\n{body}\n\n") }
 }

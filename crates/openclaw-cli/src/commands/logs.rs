@@ -83,7 +83,8 @@ fn drawn(cx: &Cx<'_>, line: &Value) -> String {
     };
     let extra = fields(&entry);
     let paint = cx.paint();
-    let (level, place) = (paint.paint(tone, &format!("{level:<5}")), paint.paint(Tone::Dim, &visible(&place, Shape::Cell)));
+    let (level, place) =
+        (paint.paint(tone, &format!("{level:<5}")), paint.paint(Tone::Dim, &visible(&place, Shape::Cell)));
     let rest = visible(&format!("{message}{extra}"), Shape::Cell);
     format!("{}  {level}  {place}  {rest}\n", visible(&at, Shape::Cell))
 }
@@ -91,5 +92,7 @@ fn drawn(cx: &Cx<'_>, line: &Value) -> String {
 fn fields(entry: &Value) -> String {
     let Some(fields) = entry.get("fields").and_then(Value::as_object) else { return String::new() };
     let others = fields.iter().filter(|(name, _)| *name != "message");
-    others.map(|(name, value)| format!("  {name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+    others
+        .map(|(name, value)| format!("  {name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }

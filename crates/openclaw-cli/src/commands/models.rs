@@ -157,5 +157,7 @@ async fn choose(cx: &Cx<'_>, model: &str) -> Result<Report, Failure> {
     }
     let written = super::config::write(cx, "agents.defaults.model.primary", Some(json!(model))).await?;
     let line = Line::marked(Tone::Done, "ok", cx.say(&text::MODEL_USED, &[("model", model)]));
-    Ok(Report::of(json!({"model": model, "config": written.data})).line(line).next(format!("openclaw models probe {model}")))
+    Ok(Report::of(json!({"model": model, "config": written.data}))
+        .line(line)
+        .next(format!("openclaw models probe {model}")))
 }

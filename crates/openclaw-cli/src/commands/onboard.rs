@@ -74,12 +74,7 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     Ok(report)
 }
 
-async fn steps(
-    cx: &Cx<'_>,
-    arguments: &Arguments,
-    record: &mut Record,
-    began: Instant,
-) -> Result<Report, Failure> {
+async fn steps(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record, began: Instant) -> Result<Report, Failure> {
     say(cx, &Line::new().tone(Tone::Strong, cx.say(&text::ONBOARD_Q1, &[])));
     model::ask(cx, arguments, record).await?;
     say(cx, &Line::new().tone(Tone::Strong, cx.say(&text::ONBOARD_Q2, &[])));
@@ -164,7 +159,11 @@ async fn choose(cx: &Cx<'_>, options: &[String], flag: &str) -> Result<usize, Fa
 /// The end: a real reply from the chosen model, or no end.
 async fn reply(cx: &Cx<'_>, record: &mut Record, began: Instant) -> Result<Report, Failure> {
     let reached = link::connect_or_embed(cx, true).await?;
+    let is_offline = record.model.as_deref() == Some(model::OFFLINE);
     let greeting = match cx.lang {
+        // The offline model follows rules; this is one of them.
+        text::Lang::En if is_offline => "help",
+        text::Lang::Zh if is_offline => "帮助",
         text::Lang::En => "Say hello in at most two sentences, and name one thing you could do in this folder.",
         text::Lang::Zh => "用最多两句话打个招呼，并说出一件你能在这个文件夹里做的事。",
     };

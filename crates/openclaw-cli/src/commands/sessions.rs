@@ -150,16 +150,21 @@ async fn list(cx: &Cx<'_>, client: &Client, params: Value) -> Result<Report, Fai
     Ok(super::or_empty(cx, Report::of(answer.clone()), table, rows.len(), &noun))
 }
 
-/// Finds the key a short name stands for.
+/// Finds the key a short name stands for, among archived conversations too.
 async fn find(cx: &Cx<'_>, client: &Client, name: &str) -> Result<String, Failure> {
-    let answer = client.call("sessions.list", json!({"limit": LOOKED_AT})).await?;
-    let rows = peek::list(&answer, "/sessions");
     let full = super::agent::full_key("main", name);
-    if let Some(row) = rows.iter().find(|row| row["key"] == full.as_str()) {
-        return Ok(peek::text(row, "/key"));
+    let mut rows = Vec::new();
+    for archived in [false, true] {
+        let answer = client.call("sessions.list", json!({"limit": LOOKED_AT, "archived": archived})).await?;
+        rows.extend(peek::list(&answer, "/sessions").iter().cloned());
+        if rows.iter().any(|row| row["key"] == full.as_str()) {
+            return Ok(full);
+        }
     }
     let noun = cx.say(&text::NOUN_SESSION, &[]);
-    let row = super::pick(cx, rows, name, &["/key", "/sessionId", "/label"], &noun, "openclaw sessions list")?;
+    // Both lists may name one conversation.
+    rows.dedup_by(|one, other| one["key"] == other["key"]);
+    let row = super::pick(cx, &rows, name, &["/key", "/sessionId", "/label"], &noun, "openclaw sessions list")?;
     Ok(peek::text(row, "/key"))
 }
 
@@ -173,7 +178,7 @@ async fn show(cx: &Cx<'_>, client: &Client, name: &str, limit: u32) -> Result<Re
     let drawn: String = messages.iter().map(|message| super::lists::transcript_entry(cx, message)).collect();
     let head = Line::new().tone(Tone::Strong, &key).text(format!("  {}", peek::text(&session, "/sessionId")));
     let tokens = peek::int(&session, "/totalTokens").map(super::agent::thousands).unwrap_or_default();
-    let counts = format!("{} / {total}  {tokens} {}", messages.len(), cx.say(&text::TOKENS, &[]));
+    let counts = cx.say(&text::MESSAGES_AND_TOKENS, &[("count", &messages.len().to_string()), ("tokens", &tokens)]);
     Ok(Report::of(json!({"session": session, "messages": messages, "total": total}))
         .line(head)
         .line(Line::new().tone(Tone::Dim, counts))

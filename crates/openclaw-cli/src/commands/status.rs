@@ -35,6 +35,7 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     let client = link::connect(cx).await?;
     let facts = ask(&client, arguments.deep).await?;
     let endpoint = client.endpoint().to_string();
+    let address = cx.address(client.endpoint());
     let uptime = client.hello().snapshot.uptime_ms;
     let version = peek::text(&client.hello().server, "/version");
     client.close().await;
@@ -46,7 +47,7 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     if arguments.agents {
         report = agents(cx, report, &facts);
     } else {
-        report = overview(cx, report, &facts, &endpoint, uptime, &version);
+        report = overview(cx, report, &facts, &address, uptime, &version);
     }
     if arguments.deep {
         let checks = super::doctor::check(cx, true).await;
@@ -82,10 +83,10 @@ async fn ask(client: &Client, is_deep: bool) -> Result<Facts, Failure> {
     })
 }
 
-fn overview(cx: &Cx<'_>, report: Report, facts: &Facts, endpoint: &str, uptime: u64, version: &str) -> Report {
+fn overview(cx: &Cx<'_>, report: Report, facts: &Facts, address: &str, uptime: u64, version: &str) -> Report {
     let row = |label: &str, value: String| Line::new().tone(Tone::Dim, format!("{label:<10}")).text(value);
     let mut report = report.line(headline(cx, facts));
-    let mut gateway = format!("{}  {}", endpoint.trim_start_matches("ws://"), cx.say(&text::UP_SINCE, &[("span", &time::span(uptime))]));
+    let mut gateway = format!("{}  {}", address, cx.say(&text::UP_SINCE, &[("span", &time::span(uptime))]));
     if !version.is_empty() {
         gateway.push_str(&format!("  {version}"));
     }

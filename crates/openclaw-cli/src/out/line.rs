@@ -101,12 +101,24 @@ fn split_keeping_spaces(text: &str) -> impl Iterator<Item = &str> {
         if rest.is_empty() {
             return None;
         }
-        let word = rest.find(' ').unwrap_or(rest.len());
+        let mut word = rest.find(' ').unwrap_or(rest.len());
+        if let Some(unit) = unit_after(&rest[..word], &rest[word..]) {
+            word += unit;
+        }
         let spaces = rest[word..].len() - rest[word..].trim_start_matches(' ').len();
         let (head, tail) = rest.split_at(word + spaces);
         rest = tail;
         Some(head)
     })
+}
+
+/// A number stays with its unit: returns the length of the unit that follows.
+fn unit_after(word: &str, rest: &str) -> Option<usize> {
+    const UNITS: [&str; 9] = ["ms", "s", "min", "h", "d", "B", "KB", "MB", "GB"];
+    let is_number = word.ends_with(|c: char| c.is_ascii_digit());
+    let next = rest.strip_prefix(' ')?.split(' ').next()?;
+    let is_unit = UNITS.contains(&next.trim_end_matches([')', ',', '.', ';', '\u{ff0c}', '\u{ff09}']));
+    (is_number && is_unit).then_some(1 + next.len())
 }
 
 #[cfg(test)]
@@ -130,6 +142,12 @@ mod tests {
     #[test]
     fn a_fitting_line_stays_one_line() {
         assert_eq!(Line::plain("gateway").text("   x").draw(OFF, 11), "gateway   x");
+    }
+
+    #[test]
+    fn a_number_stays_with_its_unit() {
+        assert_eq!(Line::plain("checked in 14 ms, done").draw(OFF, 14), "checked in\n  14 ms, done");
+        assert_eq!(Line::plain("checked all 14 settings").draw(OFF, 15), "checked all 14\n  settings");
     }
 
     #[test]

@@ -135,14 +135,7 @@ impl Table {
         widths
     }
 
-    fn draw_row(
-        &self,
-        drawn: &mut String,
-        paint: Paint,
-        chosen: &[usize],
-        widths: &[usize],
-        cells: &[(Tone, String)],
-    ) {
+    fn draw_row(&self, drawn: &mut String, paint: Paint, chosen: &[usize], widths: &[usize], cells: &[(Tone, String)]) {
         let mut line = String::new();
         let mut gap = 0;
         for ((at, width), (tone, text)) in chosen.iter().zip(widths).zip(cells) {
@@ -261,7 +254,7 @@ mod tests {
         assert_eq!(
             drawn(Some(36)),
             "id        path                  size\n\
-             a_3f81c2  notes/a.../plan.md      12\n\
+             a_3f81c2  notes/ar.../plan.md     12\n\
              a_90be11  x                    3,400\n"
         );
     }
@@ -277,7 +270,8 @@ mod tests {
 
     #[test]
     fn plain_output_is_tab_separated_and_has_no_header() {
-        let style = Style { paint: OFF, width: Some(10), is_plain: true, columns: &["size".to_owned(), "id".to_owned()] };
+        let style =
+            Style { paint: OFF, width: Some(10), is_plain: true, columns: &["size".to_owned(), "id".to_owned()] };
         assert_eq!(sample().draw(style), "12\ta_3f81c2\n3,400\ta_90be11\n");
     }
 

@@ -61,8 +61,7 @@ mod tests {
             .into_iter()
             .map(span)
             .collect();
-        let wanted =
-            ["0 ms", "999 ms", "1.0 s", "9.9 s", "10 s", "59 s", "1 min", "4 min 12 s", "1 h", "3 d 4 h"];
+        let wanted = ["0 ms", "999 ms", "1.0 s", "9.9 s", "10 s", "59 s", "1 min", "4 min 12 s", "1 h", "3 d 4 h"];
         assert_eq!(shown, wanted);
     }
 

@@ -128,6 +128,33 @@ fn unknown_keys_are_kept_and_reported() {
 }
 
 #[test]
+fn a_misspelt_limit_does_not_mean_no_limit() {
+    expect(
+        "{tools: {denny: ['exec']}}",
+        json!({"tools": {"denny": ["exec"], "deny": ["*"]}}),
+        &["warning tools.denny"],
+    );
+    expect(
+        "{tools: {exec: {mdoe: 'ask'}}}",
+        json!({"tools": {"exec": {"mdoe": "ask", "mode": "deny"}}}),
+        &["warning tools.exec.mdoe"],
+    );
+    expect(
+        "{tools: {denny: [], deny: ['x']}}",
+        json!({"tools": {"denny": [], "deny": ["x"]}}),
+        &["warning tools.denny"],
+    );
+    expect("{logging: {levl: 'x'}}", json!({"logging": {"levl": "x"}}), &["warning logging.levl"]);
+}
+
+#[test]
+fn a_flood_of_faults_takes_whole_sections() {
+    let bindings = vec!["1"; ISSUES_MAX + 1].join(",");
+    let (left, issues) = checked(&format!("{{bindings: [{bindings}], gateway: {{port: 5}}}}"));
+    assert_eq!((left, issues.len()), (json!({"gateway": {"port": 5}}), ISSUES_MAX));
+}
+
+#[test]
 fn messages_name_the_form_and_the_place() {
     let root = read("{\n  gateway: {\n    port: 99999 } }", &Arc::from(Path::new("f"))).unwrap();
     let issue = check(&root).issues.remove(0);

@@ -1,8 +1,8 @@
 //! The environment variables the product reads, and the setting each one sets.
 //!
 //! One row per variable. [`crate::Loader`] applies the rows that name a
-//! setting; the others are read where they are used. `env` in the listing is
-//! what `config explain` and the status page show.
+//! setting; the others are read where they are used. A variable that tightens
+//! security never loosens it when set to 0.
 
 /// One supported variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

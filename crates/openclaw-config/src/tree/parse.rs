@@ -20,6 +20,10 @@ use super::{Node, Origin, Shape};
 /// Largest text read as configuration.
 pub const TEXT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// Deepest nesting read. Every walk of a tree is a recursion, and a path that
+/// names a value has no more steps.
+pub const DEPTH_MAX: usize = crate::path::SEGMENTS_MAX;
+
 /// Why text is not a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
@@ -55,6 +59,7 @@ pub(crate) fn read(text: &str, file: &Arc<Path>) -> Result<Node, SyntaxError> {
         });
     }
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    refuse_deep(body)?;
     let parsed = parse_to_ast(body, &CollectOptions::default(), &grammar()).map_err(|error| SyntaxError {
         message: sentence(&error.kind().to_string()),
         line: error.line_display(),
@@ -68,6 +73,53 @@ pub(crate) fn read(text: &str, file: &Arc<Path>) -> Result<Node, SyntaxError> {
         });
     };
     Reader { file, lines: Lines::new(body) }.node(&value)
+}
+
+/// Refuses nesting beyond [`DEPTH_MAX`] before the parser, itself a recursion,
+/// sees it. Strings and comments end where the parser ends them, so both count
+/// the same brackets up to the first error.
+pub(crate) fn refuse_deep(text: &str) -> Result<(), SyntaxError> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        let rest = &bytes[at..];
+        at += match byte {
+            quote @ (b'"' | b'\'') => string_len(rest, *quote),
+            b'/' if rest.starts_with(b"//") => {
+                rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len())
+            }
+            b'/' if rest.starts_with(b"/*") => {
+                rest[2..].windows(2).position(|pair| pair == b"*/").map_or(rest.len(), |end| end + 4)
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    let (line, column) = Lines::new(text).place(at);
+                    return Err(SyntaxError { message: format!("nested more than {DEPTH_MAX} deep"), line, column });
+                }
+                1
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                1
+            }
+            _ => 1,
+        };
+    }
+    Ok(())
+}
+
+/// Returns the length of the string that begins here, quotes included.
+fn string_len(bytes: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            byte if *byte == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 /// Turns the parser's sentence into a fragment that can follow a path.
@@ -235,8 +287,27 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        assert!(parse(&format!("{}{}", "[".repeat(200), "]".repeat(200))).is_ok());
-        assert!(parse(&format!("{}{}", "[".repeat(5000), "]".repeat(5000))).is_err());
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(parse(&nested(DEPTH_MAX)).is_ok());
+            let error = parse(&nested(DEPTH_MAX + 1)).unwrap_err();
+            assert_eq!(error.message, "nested more than 64 deep");
+            assert!(parse(&nested(100_000)).is_err());
+        }
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_count() {
+        let many = "[{".repeat(DEPTH_MAX);
+        for text in [
+            format!("{{a: \"{many}\\\"{many}\"}}"),
+            format!("{{a: '{many}\\'{many}'}}"),
+            format!("{{/* {many} */ a: 1}} // {many}"),
+        ] {
+            assert!(parse(&text).is_ok(), "{text}");
+        }
+        let siblings = format!("[{}]", "[[]],".repeat(DEPTH_MAX * 2));
+        assert!(parse(&siblings).is_ok());
     }
 
     proptest! {

@@ -77,12 +77,20 @@ fn every_file_written_is_private() {
 }
 
 #[test]
-fn a_first_file_carries_the_mark_of_todays_forms() {
+fn the_first_models_are_settings_and_older_ones_stay_an_allowlist() {
+    let allowed = |place: &Place, model: &str| {
+        place.write(&set_one("agents.defaults.models", json!({"a/b": {}, model: {}}))).unwrap();
+        place.loader(&[]).load().get("agents.defaults.modelPolicy.allow").cloned()
+    };
+    assert_eq!(allowed(&Place::empty(), "c/d"), None);
+    assert_eq!(allowed(&Place::with("{gateway: {port: 1}}"), "c/d"), None);
+    assert_eq!(
+        allowed(&Place::with("{agents: {defaults: {models: {'a/b': {}}}}}"), "c/d"),
+        Some(json!(["a/b", "c/d"]))
+    );
     let place = Place::empty();
-    place.write(&set_one("agents.defaults.models", json!({"a/b": {}}))).unwrap();
-    let loaded = place.loader(&[]).load();
-    assert_eq!(loaded.get("meta.migrations.modelPolicyAllowlist"), Some(&json!(true)));
-    assert_eq!(loaded.get("agents.defaults.modelPolicy.allow"), None);
+    place.write(&set_one("gateway.port", json!(1))).unwrap();
+    assert_eq!(place.loader(&[]).load().get("meta.migrations.modelPolicyAllowlist"), Some(&json!(true)));
 }
 
 #[test]
@@ -258,6 +266,14 @@ fn an_unreadable_file_can_only_be_replaced() {
         (place.read("openclaw.json").as_str(), place.read("openclaw.json.bak").as_str()),
         ("{gateway: {port: 4}}", "{gateway: ")
     );
+}
+
+#[test]
+fn bytes_that_are_not_text_are_never_overwritten() {
+    let place = Place::with("");
+    fs::write(place.path("openclaw.json"), b"{\xff}").unwrap();
+    assert!(matches!(place.write(&Change::Replace("{}".into())), Err(Error::Unreadable(_))));
+    assert_eq!(fs::read(place.path("openclaw.json")).unwrap(), b"{\xff}");
 }
 
 #[test]

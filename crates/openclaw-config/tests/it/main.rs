@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use openclaw_config::{
-    Change, Env, Home, KeyPath, Loader, Options, Severity, diff, explain, keys, promote, redact, schema, write,
+    Change, Env, Home, KeyPath, Loader, Options, Severity, diff, edit, explain, keys, promote, redact, schema, write,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn loader(dir: &Path) -> Loader {
@@ -128,4 +129,41 @@ fn what_the_author_wrote_is_listed_with_what_it_does() {
     let expected =
         [("gateway.port", Some(1)), ("gateway.trustedProxies", Some(2)), ("nope", None), ("ui.seamColor", Some(3))];
     assert_eq!(rings, expected.map(|(path, ring)| (path.to_owned(), ring)));
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-5_i64..100_000).prop_map(Value::from),
+        "[a-z*]{0,8}".prop_map(Value::from),
+        Just(json!("open")),
+        Just(json!(["x", 5])),
+        Just(json!([{"id": "x"}])),
+        Just(json!({"x": {"y": 1}})),
+        Just(json!({"source": "env", "id": "X"})),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_in_force_never_has_a_fault(picks in prop::collection::vec((any::<prop::sample::Index>(), any_value()), 1..6)) {
+        let patterns: Vec<String> = keys::all().map(|(pattern, _)| pattern).collect();
+        let mut text = "{}".to_owned();
+        for (pick, value) in picks {
+            let at = path(&pick.get(&patterns).replace("[]", "[0]").replace('*', "name"));
+            text = edit::set(&text, &at, &value).unwrap_or(text);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let loader = loader(dir.path());
+        let loaded = loader.load_text(&text);
+        let again = loader.load_text(&loaded.value.to_string());
+        let faults: Vec<_> = again.issues.iter().filter(|issue| issue.is_error()).collect();
+        prop_assert!(faults.is_empty(), "{text}: {faults:?}");
+        prop_assert_eq!(&again.value, &loaded.value);
+        prop_assert!(!loaded.has_errors() || !loaded.is_sound());
+    }
 }

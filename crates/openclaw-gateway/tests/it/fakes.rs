@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 /// An engine that answers `tok0 tok1 tok2` at once; a message with `hold` waits
-/// for [`Engine::release`] or an abort after its first word, one with `fail` fails,
+/// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest,
 /// one with `tool` calls a tool.
 pub(crate) struct Engine {
     hub: Arc<Hub>,
@@ -81,7 +81,7 @@ impl Engine {
             }
         }
         if text.contains("fail") {
-            end = End::Failed { message: "scripted failure".into() };
+            end = End::Failed { message: text.replace("fail", "scripted failure") };
         }
         let mut said = "tok0 ".to_owned();
         if end.is_done() {

@@ -314,6 +314,7 @@ impl Ws {
     }
 
     pub(crate) async fn shut(mut self) {
-        self.stream.close(None).await.unwrap();
+        // The other side may have closed first.
+        drop(self.stream.close(None).await);
     }
 }

@@ -93,8 +93,11 @@ fn small_talk(language: Language, intent: &Intent) -> String {
 fn failure(language: Language, done: &Done<'_>, result: &ToolResult, report: &Report<'_>) -> String {
     let doing = words::doing(language, &done.task.intent).unwrap_or_default();
     let said = result.text();
+    let neighbours = report.neighbours.filter(|_| says_missing(result));
+    // What lies beside the file is a better hint than the tool's own.
+    let said = if neighbours.is_some() { said.split(';').next().unwrap_or_default() } else { &said };
     let mut text = words::failed(language, &doing, result.status, clip(said.trim(), BYTES_MAX));
-    if let Some(neighbours) = report.neighbours.filter(|_| says_missing(result)) {
+    if let Some(neighbours) = neighbours {
         let entries = listing::entries(&neighbours.text());
         let near = done.path.as_deref().and_then(|path| nearest(path, &entries));
         let names: Vec<&str> = entries.iter().take(20).map(|entry| entry.path.as_str()).collect();
@@ -157,6 +160,9 @@ fn success(language: Language, done: &Done<'_>, text: &str) -> String {
         Intent::Run { command } => ran(language, command, text),
         Intent::Fetch { url } => format!("{}\n{}", words::fetched(language, url), quote(language, text)),
         Intent::Remember { text: fact } => words::remembered(language, fact),
+        Intent::Recall { query } if listing::without_notice(text).0.trim().is_empty() => {
+            words::nothing_recalled(language, query)
+        }
         Intent::Recall { query } => format!("{}\n{}", words::recalled(language, query), quote(language, text)),
         Intent::Greet | Intent::Introduce | Intent::Help => words::help(language),
     }

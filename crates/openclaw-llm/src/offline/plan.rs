@@ -362,7 +362,7 @@ fn next(done: &Done<'_>, cx: &Cx<'_>) -> State {
         Intent::Write { path, content } => ("write", json!({ "path": path, "content": content })),
         Intent::Replace { old, new, .. } => ("edit", edit_arguments(cx.offers("edit"), path, old, new)),
         Intent::Search { pattern, path } => {
-            ("search", json!({ "pattern": pattern, "path": path.as_deref().unwrap_or(".") }))
+            ("search", search_arguments(cx.offers("search"), pattern, path.as_deref().unwrap_or(".")))
         }
         Intent::Run { command } => ("exec", json!({ "command": command })),
         Intent::Fetch { url } => ("web_fetch", json!({ "url": url })),
@@ -399,6 +399,15 @@ fn next_of_append(done: &Done<'_>, text: &str, cx: &Cx<'_>) -> State {
         },
         _ => State::Finished,
     }
+}
+
+/// People search for words, not for regular expressions.
+fn search_arguments(search: Option<&ToolSpec>, pattern: &str, path: &str) -> Value {
+    let mut arguments = json!({ "pattern": pattern, "path": path });
+    if search.is_some_and(|spec| spec.parameters.pointer("/properties/literal").is_some()) {
+        arguments["literal"] = true.into();
+    }
+    arguments
 }
 
 /// Names the arguments of `edit` as the tool on offer names them.

@@ -10,6 +10,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::language::Language;
 use super::rules::{Intent, classify};
+use super::target::{Order, Target};
 
 /// Most bytes of a request that are looked at.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -45,8 +46,26 @@ pub(super) fn parse(text: &str) -> Request {
     let Some(mut tasks) = read_from(text, &cuts, 0, false, &mut vec![None; cuts.len() + 1]) else {
         return in_parts(text, &cuts, language);
     };
+    tasks = with_sources(tasks);
     tasks.truncate(TASKS_MAX);
     Request { language, tasks, unknown: Vec::new() }
+}
+
+/// Puts a list before "read the largest file", when there is none to pick from.
+fn with_sources(tasks: Vec<Task>) -> Vec<Task> {
+    let mut all: Vec<Task> = Vec::new();
+    for task in tasks {
+        let has_source = all.iter().any(|task| matches!(task.intent, Intent::List { .. } | Intent::Search { .. }));
+        match task.intent {
+            Intent::Read { file: Target::Pick(order @ (Order::Largest | Order::Smallest)) } if !has_source => {
+                let list = Intent::List { path: None, order, count: Some(1) };
+                all.push(Task { intent: list, is_after: task.is_after });
+                all.push(Task { intent: task.intent, is_after: true });
+            }
+            _ => all.push(task),
+        }
+    }
+    all
 }
 
 /// A place where the text may be cut: the connector from `start` to `end` falls away.

@@ -1,6 +1,6 @@
 use futures_util::StreamExt;
 use openclaw_domain::ports::Model as _;
-use openclaw_testkit::{FakeClock, clock, model, tool};
+use openclaw_testkit::{FakeClock, clock, contract, model, tool};
 
 use super::*;
 
@@ -50,4 +50,13 @@ async fn parallel_calls_have_ids_that_a_retry_keeps_and_another_step_does_not() 
     assert_eq!(ids(&first), ids(&stream(request("read a.txt and b.txt")).await));
     let other = ModelRequest { idempotency_key: "step-2".to_owned(), ..request("read a.txt and b.txt") };
     assert_ne!(ids(&first), ids(&stream(other).await));
+}
+
+#[tokio::test]
+async fn the_suite_of_the_port_passes() {
+    let offline = Offline::new(Arc::new(FakeClock::new()));
+    for text in ["help", "read a.txt and b.txt", "讲个笑话"] {
+        contract::model::answers(&offline, request(text)).await;
+        contract::model::may_be_dropped(&offline, &request(text)).await;
+    }
 }

@@ -1,8 +1,7 @@
 //! One call on its way through credentials, levels and models.
 //!
-//! Holds the whole state of a call; dropping it cancels whatever runs. The order
-//! of candidates is fixed when the call begins: rested ones as chosen, resting
-//! ones after them, so that a bad memory can never lock a model out.
+//! Holds the whole state of a call; dropping it cancels whatever runs. Every
+//! tier is bounded: tries per candidate, levels of thinking, forms, candidates.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,40 +16,18 @@ use openclaw_domain::model::{
 use openclaw_domain::ports::Model as _;
 
 use super::Shared;
-use super::health::Key;
+use super::candidates::{Candidate, Now, Plan, plan};
 use super::verdict::{Standing, Verdict, level, verdict};
+use super::words::{bounded, class_in_words, no_credential, without_name};
 use crate::dialect::{Call, Form, Reading, encode};
-use crate::error::{error, protocol};
+use crate::error::{error, protocol, refuses_altogether};
 use crate::exchange::{self, Exchange};
 use crate::names::Names;
 use crate::offline;
-use crate::settings::{Credential, Model, Provider, Settings, canonical};
+use crate::settings::{Settings, canonical};
 
-/// Most candidates of one call.
-const CANDIDATES_MAX: usize = 64;
-/// Most characters of an explanation.
-const WHY_CHARS_MAX: usize = 600;
-/// Longest rest that is waited out when a resting candidate is the last hope.
-const REST_WAIT_MAX: Duration = Duration::from_secs(20);
-
-/// One model with one credential.
-#[derive(Debug, Clone)]
-struct Candidate {
-    /// As chosen by the person, for messages.
-    model: ModelRef,
-    /// Its place in the settings; `None` when there is no such provider.
-    provider: Option<usize>,
-    row: Model,
-    credential: Option<Credential>,
-    /// What is left of its rest.
-    rest: Option<Duration>,
-}
-
-impl Candidate {
-    fn key(&self) -> Key {
-        (self.model.clone(), self.credential.as_ref().map(|credential| credential.profile.clone()))
-    }
-}
+/// Longest asked wait that is waited out when a resting candidate is the last hope.
+const ASKED_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Where the events come from.
 enum Live {
@@ -65,6 +42,8 @@ struct Attempt {
     form: Form,
     thinking: Option<Thinking>,
     has_retried_empty: bool,
+    /// A refusal named a parameter; if the plainer form works, it is remembered.
+    blames_extras: bool,
 }
 
 /// One call.
@@ -83,53 +62,29 @@ pub(super) struct Cascade {
     pause: Duration,
     /// Why earlier candidates did not answer.
     reasons: Vec<String>,
-    first_error: Option<Error>,
+    /// What is said when nobody answers: the wanted model's failure, else the first.
+    main_error: Option<Error>,
     is_over: bool,
 }
 
 impl Cascade {
     pub(super) fn new(shared: Arc<Shared>, request: ModelRequest) -> Self {
         let settings = shared.settings();
-        let mut cascade = Self {
+        let now = Now { monotonic: shared.clock.monotonic(), wall: shared.clock.now() };
+        let Plan { waiting, reasons } = plan(&settings, &request.choice, &shared.health(), now);
+        Self {
             shared,
             settings,
             request,
-            waiting: VecDeque::new(),
+            waiting,
             attempt: None,
             live: None,
             has_output: false,
             pause: Duration::ZERO,
-            reasons: Vec::new(),
-            first_error: None,
+            reasons,
+            main_error: None,
             is_over: false,
-        };
-        cascade.plan();
-        cascade
-    }
-
-    /// Orders the candidates.
-    fn plan(&mut self) {
-        let choice = &self.request.choice;
-        let mut models: Vec<ModelRef> = Vec::new();
-        for model in std::iter::once(&choice.primary).chain(&choice.fallbacks).map(canonical) {
-            if !models.contains(&model) {
-                models.push(model);
-            }
         }
-        let now = self.shared.clock.monotonic();
-        let health = self.shared.health();
-        let mut resting = VecDeque::new();
-        for candidate in models.into_iter().flat_map(|model| candidates(&self.settings, model)).take(CANDIDATES_MAX) {
-            match health.resting(&candidate.key(), now) {
-                None => self.waiting.push_back(candidate),
-                Some(rest) => {
-                    self.reasons.push(format!("{} rests after {}", candidate.model, said_class(rest.class)));
-                    resting.push_back(Candidate { rest: Some(rest.left), ..candidate });
-                }
-            }
-        }
-        drop(health);
-        self.waiting.append(&mut resting);
     }
 
     /// Returns the next event; `None` after `Done` or an error.
@@ -178,9 +133,7 @@ impl Cascade {
     async fn begin(&mut self) -> Option<Result<ModelEvent, Error>> {
         if self.attempt.is_none() {
             let candidate = self.waiting.pop_front()?;
-            if let Some(rest) = candidate.rest {
-                self.pause = self.pause.max(rest.min(REST_WAIT_MAX));
-            }
+            self.pause = self.pause.max(candidate.asked_wait.min(ASKED_WAIT_MAX));
             self.attempt = Some(self.prepare(candidate));
         }
         let pause = std::mem::take(&mut self.pause);
@@ -210,6 +163,7 @@ impl Cascade {
             thinking: self.request.choice.thinking.and_then(|wanted| level(wanted, &learned.thinking)),
             candidate,
             has_retried_empty: false,
+            blames_extras: false,
         }
     }
 
@@ -248,7 +202,12 @@ impl Cascade {
         if is_empty && !std::mem::replace(&mut attempt.has_retried_empty, true) {
             return Err(protocol("the answer is empty"));
         }
-        self.shared.health().answered(&attempt.candidate.key());
+        let mut health = self.shared.health();
+        health.answered(&attempt.candidate.key());
+        if attempt.blames_extras {
+            health.refuses_extras(&attempt.candidate.model);
+        }
+        drop(health);
         done.usage.cost_usd = done.usage.cost_usd.or(attempt.candidate.row.price.map(|price| cost(&done.usage, price)));
         Ok(ModelEvent::Done(Box::new(done)))
     }
@@ -260,27 +219,33 @@ impl Cascade {
         let model = attempt.candidate.model.clone();
         let error = Error { message: format!("{model}: {}", error.message), model: Some(model.clone()), ..error };
         tracing::debug!(model = %model, class = ?error.class, status = error.status, "a model call failed");
-        self.first_error.get_or_insert_with(|| error.clone());
-        let reason = bounded(format!("{model} failed ({}): {}", said_class(error.class), without_name(&error, &model)));
+        if self.main_error.is_none() || model == canonical(&self.request.choice.primary) {
+            self.main_error = Some(error.clone());
+        }
+        let reason =
+            bounded(format!("{model} failed ({}): {}", class_in_words(error.class), without_name(&error, &model)));
         let standing = Standing { tries: attempt.tries, has_others: !self.waiting.is_empty() };
         match verdict(&error, standing) {
             Verdict::Again(wait) => {
                 self.pause = wait;
-                self.note(reason);
+                self.note(&model, reason);
                 return None;
             }
             Verdict::ThinkLess => match attempt.thinking {
                 Some(refused) => {
                     let mut health = self.shared.health();
                     health.refuses_thinking(&model, refused);
+                    if refuses_altogether(&error.message) {
+                        Thinking::ALL.iter().for_each(|level| health.refuses_thinking(&model, *level));
+                    }
                     let known = health.learned(&model).thinking;
                     attempt.thinking = self.request.choice.thinking.and_then(|wanted| level(wanted, &known));
                     return None;
                 }
-                None => return self.plainer(error),
+                None => return self.plainer(error, reason),
             },
-            Verdict::Plainer => return self.plainer(error),
-            Verdict::Stop => return Some(error),
+            Verdict::Plainer => return self.plainer(error, reason),
+            Verdict::Stop => return self.stop(error, reason),
             Verdict::Rotate => self.rests(&error),
             Verdict::Cascade => {
                 self.rests(&error);
@@ -289,12 +254,14 @@ impl Cascade {
             Verdict::Skip => self.waiting.retain(|candidate| candidate.model != model),
         }
         self.attempt = None;
-        self.note(reason);
+        self.note(&model, reason);
         None
     }
 
-    /// Keeps a reason once, however often it came.
-    fn note(&mut self, reason: String) {
+    /// Keeps a reason once, however often it came; a failure says more than a rest.
+    fn note(&mut self, model: &ModelRef, reason: String) {
+        let rested = format!("{model} rests ");
+        self.reasons.retain(|earlier| !earlier.starts_with(&rested));
         if !self.reasons.contains(&reason) {
             self.reasons.push(reason);
         }
@@ -308,28 +275,40 @@ impl Cascade {
     }
 
     /// Tries the same once more in the plainest form.
-    fn plainer(&mut self, error: Error) -> Option<Error> {
+    fn plainer(&mut self, error: Error, reason: String) -> Option<Error> {
         let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.form != Form::Plain) else {
-            return Some(error);
+            return self.stop(error, reason);
         };
         attempt.form = Form::Plain;
-        if crate::error::names_a_parameter(&error.message) {
-            self.shared.health().refuses_extras(&attempt.candidate.model);
+        attempt.blames_extras = crate::error::names_a_parameter(&error.message);
+        None
+    }
+
+    /// Ends the call with this error, unless it is a stand-in's: then the others are
+    /// still asked, and the wanted model's own failure is what the person hears about.
+    fn stop(&mut self, error: Error, reason: String) -> Option<Error> {
+        let model = error.model.clone()?;
+        let is_stand_in = model != canonical(&self.request.choice.primary);
+        if !is_stand_in || error.class == ErrorClass::ContentRefused {
+            return Some(error);
         }
+        self.waiting.retain(|candidate| candidate.model != model);
+        self.attempt = None;
+        self.note(&model, reason);
         None
     }
 
     /// Makes the error of a call nobody answered.
     fn give_up(&mut self) -> Error {
         self.is_over = true;
-        let Some(first) = self.first_error.take() else {
+        let Some(main) = self.main_error.take() else {
             return error(ErrorClass::NotConfigured, "no model is configured; run `openclaw onboard`");
         };
         if self.reasons.len() < 2 {
-            return first;
+            return main;
         }
         let message = bounded(format!("no model could answer: {}", self.reasons.join("; ")));
-        Error { message, ..first }
+        Error { message, ..main }
     }
 }
 
@@ -347,44 +326,6 @@ impl Live {
             },
         }
     }
-}
-
-/// Returns a model with each of its credentials, in order.
-fn candidates(settings: &Settings, model: ModelRef) -> Vec<Candidate> {
-    let Some(at) = settings.providers.iter().position(|provider| provider.id == model.provider) else {
-        return vec![Candidate {
-            row: Model::guess(&model.model),
-            model,
-            provider: None,
-            credential: None,
-            rest: None,
-        }];
-    };
-    let provider = &settings.providers[at];
-    let pinned = pinned(provider, &model.model);
-    let row = provider.model(pinned.as_ref().map_or(model.model.as_str(), |(id, _)| id));
-    let made = |credential: Option<&Credential>| Candidate {
-        model: model.clone(),
-        provider: Some(at),
-        row: row.clone(),
-        credential: credential.cloned(),
-        rest: None,
-    };
-    let usable = provider
-        .credentials
-        .iter()
-        .filter(|credential| pinned.as_ref().is_none_or(|(_, profile)| credential.profile == *profile));
-    let all: Vec<Candidate> = usable.map(|credential| made(Some(credential))).collect();
-    if all.is_empty() { vec![made(None)] } else { all }
-}
-
-/// Splits `model@profile` when the provider has such a profile.
-fn pinned(provider: &Provider, model: &str) -> Option<(String, String)> {
-    let (id, profile) = model.rsplit_once('@')?;
-    let full = format!("{}:{profile}", provider.id);
-    let found =
-        provider.credentials.iter().find(|credential| credential.profile == profile || credential.profile == full)?;
-    Some((id.to_owned(), found.profile.clone()))
 }
 
 /// Opens the stream of an attempt.
@@ -415,13 +356,6 @@ async fn open(
     Ok((Live::Remote(Box::new(live)), Some(selected)))
 }
 
-fn no_credential(provider: &Provider) -> String {
-    match provider.key_names.first() {
-        Some(name) => format!("no credential for {}; set {name} or run `openclaw onboard`", provider.name),
-        None => format!("no credential for {0}; set models.providers.{0}.apiKey", provider.id),
-    }
-}
-
 fn plain_selection(candidate: &Candidate) -> Selected {
     let profile = candidate.credential.as_ref().map(|credential| credential.profile.clone());
     Selected { model: candidate.model.clone(), profile, thinking: None, why: None }
@@ -435,35 +369,4 @@ fn cost(usage: &Usage, price: Price) -> f64 {
         (usage.cache_write, price.cache_write),
     ];
     parts.into_iter().map(|(tokens, dollars)| tokens as f64 * dollars / 1e6).sum()
-}
-
-fn without_name<'a>(error: &'a Error, model: &ModelRef) -> &'a str {
-    error.message.strip_prefix(&format!("{model}: ")).unwrap_or(&error.message)
-}
-
-fn bounded(text: String) -> String {
-    match text.char_indices().nth(WHY_CHARS_MAX) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
-    }
-}
-
-/// Returns a class in words.
-fn said_class(class: ErrorClass) -> &'static str {
-    match class {
-        ErrorClass::Auth => "login refused",
-        ErrorClass::Quota => "quota used up",
-        ErrorClass::RateLimited => "rate limited",
-        ErrorClass::Overloaded => "overloaded",
-        ErrorClass::ContextOverflow => "context overflow",
-        ErrorClass::BadRequest => "request refused",
-        ErrorClass::ThinkingRefused => "thinking level refused",
-        ErrorClass::NoSuchModel => "no such model",
-        ErrorClass::ContentRefused => "content refused",
-        ErrorClass::Truncated => "truncated answer",
-        ErrorClass::Timeout => "timeout",
-        ErrorClass::Network => "network error",
-        ErrorClass::Protocol => "unintelligible answer",
-        ErrorClass::NotConfigured => "not configured",
-    }
 }

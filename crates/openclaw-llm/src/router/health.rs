@@ -20,6 +20,8 @@ pub(super) type Key = (ModelRef, Option<String>);
 #[derive(Debug)]
 struct Record {
     rests_until: Duration,
+    /// Until when the provider itself asked to be left alone.
+    asked_until: Duration,
     failures: u32,
     class: ErrorClass,
 }
@@ -28,6 +30,8 @@ struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Resting {
     pub(super) left: Duration,
+    /// What is left of the wait the provider asked for.
+    pub(super) asked: Duration,
     pub(super) class: ErrorClass,
 }
 
@@ -53,10 +57,16 @@ impl Health {
         if self.records.len() >= ENTRIES_MAX {
             self.records.retain(|_, record| record.rests_until > now);
         }
-        let record = self.records.entry(key).or_insert(Record { rests_until: now, failures: 0, class: error.class });
+        let record = self.records.entry(key).or_insert(Record {
+            rests_until: now,
+            asked_until: now,
+            failures: 0,
+            class: error.class,
+        });
         record.failures = record.failures.saturating_add(1);
         record.class = error.class;
         record.rests_until = now + rest(error, record.failures);
+        record.asked_until = now + error.retry_after.unwrap_or(Duration::ZERO);
     }
 
     /// Notes that a candidate answered.
@@ -68,7 +78,7 @@ impl Health {
     pub(super) fn resting(&self, key: &Key, now: Duration) -> Option<Resting> {
         let record = self.records.get(key)?;
         let left = record.rests_until.checked_sub(now).filter(|left| !left.is_zero())?;
-        Some(Resting { left, class: record.class })
+        Some(Resting { left, asked: record.asked_until.saturating_sub(now), class: record.class })
     }
 
     /// Returns what a model refuses.

@@ -46,6 +46,8 @@ pub(super) fn settings(
     }
     let mut settings = Settings { providers, ..Settings::offline() };
     settings.aliases = aliases(agents_defaults);
+    let allowed = agents_defaults.pointer("/modelPolicy/allow").and_then(Value::as_array).into_iter().flatten();
+    settings.allowed = allowed.filter_map(Value::as_str).map(str::to_owned).collect();
     settings.default = reader.default(&settings, agents_defaults);
     (settings, reader.warnings)
 }
@@ -344,6 +346,7 @@ fn model(known: Model, entry: &Value) -> Model {
         name: text(entry, "name").map_or(known.name, str::to_owned),
         window: count(entry, "contextTokens").or_else(|| count(entry, "contextWindow")).or(known.window),
         output_tokens_max: count(entry, "maxTokens").or(known.output_tokens_max),
+        output_cap: count(entry, "maxTokens"),
         reasons: entry.get("reasoning").and_then(Value::as_bool).unwrap_or(known.reasons),
         sees: inputs.map_or(known.sees, |kinds| kinds.iter().any(|kind| kind.as_str() == Some("image"))),
         price: entry.get("cost").and_then(price).or(known.price),

@@ -187,3 +187,15 @@ fn an_ollama_url_is_cut_to_its_own_dialect() {
     let models = json!({ "providers": { "ollama": { "baseUrl": "http://box:11434/v1", "api": "ollama" } } });
     assert_eq!(quiet(models, Value::Null).provider("ollama").unwrap().base_url, "http://box:11434");
 }
+
+#[test]
+fn a_policy_allows_exact_names_aliases_and_beginnings_and_its_absence_allows_all() {
+    let mut models = acme();
+    models["mode"] = json!("merge");
+    let defaults =
+        json!({ "models": { "acme/one": { "alias": "fast" } }, "modelPolicy": { "allow": ["fast", "openai/*"] } });
+    let settings = quiet(models.clone(), defaults);
+    assert!(settings.allows(&reference("acme/one")) && settings.allows(&reference("OpenAI/gpt-5")));
+    assert!(!settings.allows(&reference("acme/two")) && !settings.allows(&reference("anthropic/claude-opus-5")));
+    assert!(quiet(models, Value::Null).allows(&reference("anthropic/claude-opus-5")));
+}

@@ -195,7 +195,19 @@ async fn a_request_error_never_rests_a_credential() {
 async fn a_resting_model_without_stand_in_is_still_asked() {
     let bench = bench(&pair(), FakeNet::new([refusal(401, &json!({})), answer("back")]));
     assert_eq!(bench.run(asking(&["a/one"])).await.error().class, ErrorClass::Auth);
+    let began = bench.clock.monotonic();
     assert_eq!(bench.run(asking(&["a/one"])).await.done().turn.text(), "back");
+    assert_eq!(bench.clock.monotonic(), began, "and at once");
+}
+
+#[tokio::test]
+async fn a_wait_the_provider_asked_for_is_kept_over_calls_within_bounds() {
+    let slow = || refusal(429, &json!({ "message": "slow" })).header("retry-after", "100");
+    let bench = bench(&pair(), FakeNet::new([slow(), answer("ok")]));
+    assert_eq!(bench.run(asking(&["a/one"])).await.error().class, ErrorClass::RateLimited);
+    let began = bench.clock.monotonic();
+    assert_eq!(bench.run(asking(&["a/one"])).await.done().turn.text(), "ok");
+    assert_eq!((bench.clock.monotonic() - began).as_secs(), 20);
 }
 
 #[tokio::test]
@@ -232,6 +244,42 @@ async fn credentials_rotate_before_models_do() {
     // A pinned profile is the only one used.
     let pinned = bench.run(asking(&["a/one@first"])).await;
     assert_eq!(pinned.error().class, ErrorClass::Quota);
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_stand_in_leads_to_the_next_one() {
+    let bench = bench(
+        &pair(),
+        FakeNet::answering(|request| match body(request)["model"].as_str() {
+            Some("one") => refusal(402, &json!({ "message": "pay" })),
+            Some("two") => refusal(400, &json!({ "message": "I take no tools" })),
+            _ => answer("third"),
+        }),
+    );
+    let outcome = bench.run(asking(&["a/one", "a/two", "b/three"])).await;
+    assert_eq!(outcome.done().turn.text(), "third");
+    let outcome = bench.run(asking(&["a/one", "a/two"])).await;
+    assert_eq!(outcome.error().class, ErrorClass::Quota, "the wanted model's failure counts");
+    assert!(outcome.error().message.contains("I take no tools"), "{}", outcome.error());
+}
+
+#[tokio::test]
+async fn a_lapsed_login_is_tried_last() {
+    let profile = |name: &str, at: i64| Profile {
+        id: format!("a:{name}"),
+        provider: "a".to_owned(),
+        kind: ProfileKind::OAuth,
+        secret: Secret::new(name),
+        expires_at: Some(openclaw_domain::Timestamp(at)),
+    };
+    let clock = FakeClock::new();
+    let now = clock.now().as_millis();
+    let profiles = vec![profile("lapsed", now), profile("fresh", now + 1)];
+    let (settings, _) = Settings::from_config(&pair(), &Value::Null, &Value::Null, profiles, &|_| None);
+    let net = std::sync::Arc::new(FakeNet::answering(|_| answer("ok")));
+    let router = Router::new(settings, net.clone(), std::sync::Arc::new(clock.clone()));
+    let outcome = Bench { router, net, clock }.run(asking(&["a/one"])).await;
+    assert_eq!(selections(&outcome)[0].profile.as_deref(), Some("a:fresh"));
 }
 
 #[tokio::test]
@@ -273,6 +321,21 @@ async fn a_model_that_refuses_every_level_is_asked_without_one() {
     let outcome = bench.run(request).await;
     assert_eq!(selections(&outcome)[0].thinking, None);
     assert!(asked(&bench).len() <= Thinking::ALL.len() + 1);
+}
+
+#[tokio::test]
+async fn a_parameter_refused_altogether_is_left_out_at_once() {
+    let bench = bench(
+        &pair(),
+        FakeNet::answering(|request| match body(request)["reasoning_effort"].as_str() {
+            Some(_) => refusal(400, &json!({ "message": "Unsupported parameter: 'reasoning_effort'" })),
+            None => answer("ok"),
+        }),
+    );
+    let mut request = asking(&["a/one"]);
+    request.choice.thinking = Some(Thinking::High);
+    assert!(bench.run(request).await.is_done());
+    assert_eq!(asked(&bench).len(), 2);
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ impl Bench {
         let time = async {
             loop {
                 self.clock.wait_for_sleepers(1).await;
-                self.clock.advance(Duration::from_millis(100)).await;
+                self.clock.advance(Duration::from_secs(1)).await;
             }
         };
         tokio::select! {

@@ -1,4 +1,6 @@
-//! Tests of the crate from outside: recorded streams through a fake net.
+//! Tests of the crate from outside: recorded streams through a fake net, and the
+//! scripted model server over loopback.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
 
 mod encoding;
 mod failover;
@@ -7,3 +9,4 @@ mod harness;
 mod local;
 mod replay;
 mod traps;
+mod wire;

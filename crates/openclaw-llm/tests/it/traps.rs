@@ -221,3 +221,10 @@ async fn numbers_and_key_order_of_arguments_survive_the_way_back() {
         assert!(body.contains(arguments) || body.contains(&escaped), "{dialect:?}: {body}");
     }
 }
+
+#[tokio::test]
+async fn a_strange_count_does_not_cost_the_answer() {
+    let mut frame = chat(&json!({ "content": "ok" }), Some("stop"));
+    frame["usage"] = json!({ "prompt_tokens": 12.5, "completion_tokens": "many" });
+    assert_eq!(play(Dialect::OpenaiChat, events(&[frame])).await.streamed(), "ok");
+}

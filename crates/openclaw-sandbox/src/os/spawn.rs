@@ -305,7 +305,7 @@ mod tests {
         let spawner = Spawner::new(1);
         let mut started = spawner.spawn(plan("sleep 600; true")).await.unwrap();
         drop(spawner);
-        started.exited().await;
+        tokio::time::timeout(std::time::Duration::from_secs(60), started.exited()).await.unwrap();
         use std::os::unix::process::ExitStatusExt as _;
         assert_eq!(started.reap().unwrap().and_then(|status| status.signal()), Some(9));
     }

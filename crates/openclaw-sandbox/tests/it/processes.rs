@@ -93,6 +93,26 @@ async fn a_daemon_with_an_emptied_environment_is_ended_while_its_shell_lives() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_also_ignores_the_request_is_killed() {
+    let scene = Scene::new();
+    let script = DAEMON.replace("setsid sh -c '", "env -i setsid sh -c 'trap \"\" TERM; ");
+    let Spawned { id, leash } = scene.started(&format!("{script}; sleep 600")).await;
+    assert!(is_running(&scene.pid("pid")));
+    scene.native.kill(&id).await.unwrap();
+    assert!(!is_running(&scene.pid("pid")));
+    leash.release();
+}
+
+#[tokio::test]
+async fn a_job_of_its_own_group_is_ended_with_the_session() {
+    let scene = Scene::new();
+    let job = "sleep 600 </dev/null >/dev/null 2>&1 & echo $! > pid";
+    let got = run(&scene.native, Command { pty: true, ..command(&format!("env -i /bin/sh -mc '{job}'")) }).await;
+    assert!(got.output.contains("the script left 1 process running"), "{:?}", got.output);
+    assert!(!is_running(&scene.pid("pid")));
+}
+
+#[tokio::test]
 async fn what_finishes_soon_after_the_script_is_left_alone() {
     let scene = Scene::new();
     assert_eq!(scene.output("(sleep 0.02; echo late) & echo early").await, "early\nlate\n");
@@ -126,7 +146,7 @@ async fn shutdown_and_drop_end_everything() {
     first.leash.release();
     scene.native.shutdown().await;
     assert!(!is_running(&scene.pid("first")));
-    let second = scene.started("echo $$ > second; echo on; sleep 600").await;
+    let second = scene.started("sleep 600 & echo $! > second; echo on; wait").await;
     second.leash.release();
     let pid = scene.pid("second");
     assert!(is_running(&pid));
@@ -336,10 +356,10 @@ async fn scripts_that_cannot_be_passed_are_refused() {
 #[tokio::test]
 async fn a_spawn_that_nobody_waits_for_leaves_nothing_running() {
     let scene = Scene::new();
-    for _ in 0..20 {
+    for patience in 0..40 {
         let mut spawn = Box::pin(scene.native.spawn(command("echo $$ >> pids; exec sleep 600")));
-        // A few turns: far enough to be under way, often not to the end.
-        for _ in 0..3 {
+        // Given up at many points on the way, some before and some after the start.
+        for _ in 0..patience * 25 {
             if futures_util::poll!(&mut spawn).is_ready() {
                 break;
             }
@@ -347,11 +367,9 @@ async fn a_spawn_that_nobody_waits_for_leaves_nothing_running() {
         }
         drop(spawn);
     }
-    drop(scene.native);
+    // Programs are started one after the other: those before are started and gone.
+    run(&scene.native, command("true")).await;
+    scene.native.shutdown().await;
     let pids = std::fs::read_to_string(scene.folder.path().join("ws/pids")).unwrap_or_default();
-    for pid in pids.lines() {
-        while is_running(pid) {
-            tokio::task::yield_now().await;
-        }
-    }
+    assert!(!pids.lines().any(is_running), "{pids}");
 }

@@ -119,6 +119,118 @@ fn strict_inline_eval_asks_even_in_full_mode() {
     check(&json!({ "mode": "full" }), &json!({ "command": "python3 -c 'x'" }), Ruling::Run);
 }
 
+/// Ways around allow lists that were published or are the obvious next try (T-22 to T-24).
+const WAYS_AROUND: &[&str] = &[
+    "wc -l /etc/passwd",
+    "wc --files0-from=/etc/passwd",
+    "wc --fi=/etc/passwd",
+    "wc -l -- /etc/passwd",
+    "wc -clw",
+    "head -n1 /etc/shadow",
+    "head --bytes=9 x",
+    "head -n 1 -n",
+    "tail -f x",
+    "tail --follow=name x",
+    "tail -n +1 /etc/shadow",
+    "cut -d: -f1 /etc/passwd",
+    "cut -f 1 --output-delimiter=x",
+    "uniq a b",
+    "uniq -c in out",
+    "tr a b c",
+    "sort -o /etc/passwd",
+    "sort --compress-prog=sh",
+    "sort --comp=sh",
+    "sort -T /x",
+    "jq -n env",
+    "jq -f x",
+    "grep -r x /",
+    "grep -f /etc/passwd",
+    "sed -n 1e",
+    "sed s/a/b/e",
+    "awk 1",
+    "find . -delete",
+    "find . -exec sh",
+    "xargs wc",
+    "tee x",
+    "env wc -l",
+    "nice wc -l",
+    "time wc -l",
+    "timeout 5 wc -l",
+    "nohup wc -l",
+    "sudo wc -l",
+    "command wc -l",
+    "exec wc -l",
+    "builtin wc",
+    "busybox wc -l",
+    "sh -c wc",
+    "bash -lc 'wc -l'",
+    "/tmp/wc -l",
+    "./wc -l",
+    "../bin/wc -l",
+    "bin/wc -l",
+    "/usr/bin/../../tmp/wc -l",
+    "/usr/bin//wc/../x",
+    "WC -l",
+    "wc -l\nrm x",
+    "wc -l;rm x",
+    "wc -l&rm x",
+    "wc -l|sh",
+    "wc -l>x",
+    "wc -l<x",
+    "wc -l<<E",
+    "wc $(rm x)",
+    "wc `rm x`",
+    "wc ${IFS}x",
+    "wc $'\\x41'",
+    "wc \"$(rm x)\"",
+    "wc \"`x`\"",
+    "w\\c -l",
+    "wc -l #",
+    "wc *",
+    "wc ?",
+    "wc [a]",
+    "wc ~",
+    "wc {a,b}",
+    "PATH=/tmp wc -l",
+    "wc -l\r",
+    "wc\u{a0}-l",
+    "wc\u{200b} -l",
+    "(wc -l)",
+    "{ wc -l; }",
+    "! wc -l",
+    "if wc; then x; fi",
+    "wc -l 'a",
+    "wc -l \"a",
+    "wc -l \\",
+    "function wc",
+    "alias wc=x",
+    "=wc -l",
+    "-- wc",
+    "wc=1",
+    "'wc -l'",
+    "\"wc\" -l /etc/passwd",
+    "tr -d a /etc/passwd b",
+];
+
+#[test]
+fn no_known_way_around_the_allow_list_runs_unasked() {
+    let exec = json!({ "mode": "ask", "safeBins": ["cut", "head", "tail", "tr", "uniq", "wc"] });
+    for line in WAYS_AROUND {
+        let ruling = rules(&exec).0.rule(&json!({ "command": line }).to_string(), false);
+        assert!(matches!(ruling, Ruling::Ask { .. }), "{line:?}");
+    }
+}
+
+#[test]
+fn wrappers_are_asked_about_at_every_depth() {
+    let exec =
+        json!({ "mode": "ask", "safeBins": ["wc", "env"], "safeBinProfiles": { "env": { "maxPositional": 99 } } });
+    check(&exec, &json!({ "command": "wc -l" }), Ruling::Run);
+    for depth in 1..=10 {
+        check(&exec, &json!({ "command": format!("{}wc -l", "env ".repeat(depth)) }), ASK);
+    }
+}
+
 proptest! {
     #[test]
     fn no_command_with_a_shell_operator_runs_unasked(head in "[a-z ]{0,12}", op in "[;&|<>$`()\n*?~#{}!\\\\]", tail in "[a-z ]{0,12}") {

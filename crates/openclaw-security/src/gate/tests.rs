@@ -151,6 +151,15 @@ fn a_tool_that_could_never_run_is_not_offered() {
 }
 
 #[test]
+fn a_foreign_tool_that_runs_programs_is_always_asked_about() {
+    let gate = gate(json!({ "alsoAllow": ["plugin__*"], "exec": { "mode": "ask", "safeBins": ["wc"] } }));
+    for arguments in [r#"{"action":"list"}"#, r#"{"command":"wc -l"}"#] {
+        check(&gate, &exec_call(arguments), "allow");
+        check(&gate, &request("plugin__run", Capability::Exec, arguments), "ask tools.exec.mode=ask");
+    }
+}
+
+#[test]
 fn deny_everything_runs_nothing() {
     let gate = gate(json!({ "deny": ["*"] }));
     for capability in [

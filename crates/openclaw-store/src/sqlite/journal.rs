@@ -20,6 +20,8 @@ use super::Store;
 use super::error::WorkError;
 
 pub(super) use finish::cancel_open_runs;
+#[cfg(test)]
+pub(super) use run::find_sql;
 
 #[async_trait]
 impl Journal for Store {

@@ -83,7 +83,7 @@ impl Store {
             })
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let writer = Writer::start(db, path, options.queue_max, options.group_max)?;
-        let readers = Readers::start(readers, path, options.queue_max)?;
+        let readers = Readers::start(readers, options.queue_max)?;
         Ok(Self { path: path.into(), writer, readers })
     }
 

@@ -1,6 +1,5 @@
 //! A few threads that read, each with its own connection.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -19,7 +18,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Starts one thread per connection.
-    pub(super) fn start(connections: Vec<Connection>, path: &Path, queue_max: usize) -> std::io::Result<Self> {
+    pub(super) fn start(connections: Vec<Connection>, queue_max: usize) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>(queue_max.max(1));
         // The idle threads stand in line at the lock; whoever holds it waits for the next job.
         let jobs = Arc::new(Mutex::new(jobs));
@@ -31,7 +30,6 @@ impl Readers {
                 }
             })?;
         }
-        tracing::debug!(path = %path.display(), "readers started");
         Ok(Self { queue })
     }
 

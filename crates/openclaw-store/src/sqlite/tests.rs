@@ -115,6 +115,22 @@ async fn a_queued_write_happens_though_its_caller_is_gone() {
 }
 
 #[tokio::test]
+async fn appending_does_not_prepare_its_statements_anew() {
+    let (_folder, store) = store();
+    let key = key("plans");
+    for n in 0..5 {
+        let id = format!("r{n}");
+        store.admit(admission(&key, &id, "hi")).await.unwrap();
+        store.append(ending(&key, &id, 3)).await.unwrap();
+    }
+    let prepared_anew = |db: &Connection| {
+        let find = db.prepare_cached(&super::journal::find_sql())?;
+        Ok::<i32, Never>(find.get_status(rusqlite::StatementStatus::RePrepare))
+    };
+    assert_eq!(store.write("test", Durability::Committed, prepared_anew).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn readers_cannot_write() {
     let (_folder, store) = store();
     let write = |db: &Connection| Ok::<_, Never>(db.execute_batch("create table t(x)")?);

@@ -1,15 +1,15 @@
 //! The scripted model server as a program, for benches and for trying things out.
 //!
-//! `scripted-model --port N [--deltas 20] [--pause-ms 0] [--lint]`: answers on
-//! 127.0.0.1:N in five wire formats. With `--lint` it refuses what the real
-//! services refuse; without, it accepts anything it can read.
+//! `scripted-model --port N [--deltas 20] [--pause-ms 0] [--lenient]`: answers on
+//! 127.0.0.1:N in five wire formats. It refuses what the real services refuse;
+//! `--lenient` makes it accept anything it can read.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use openclaw_testkit::server::{Lint, Script, Server};
 
-const USAGE: &str = "usage: scripted-model --port N [--deltas 20] [--pause-ms 0] [--lint]";
+const USAGE: &str = "usage: scripted-model --port N [--deltas 20] [--pause-ms 0] [--lenient]";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ async fn serve(options: Options) -> std::io::Result<()> {
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Error> {
-    let mut options = Options { port: 0, deltas: 20, pause_ms: 0, is_strict: false };
+    let mut options = Options { port: 0, deltas: 20, pause_ms: 0, is_strict: true };
     while let Some(flag) = args.next() {
         let mut value = || {
             let text = args.next().ok_or_else(|| Error::Usage(format!("{flag} needs a number")))?;
@@ -70,7 +70,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Error> {
             "--port" => options.port = value()?.try_into().map_err(too_large)?,
             "--deltas" => options.deltas = value()?.try_into().map_err(too_large)?,
             "--pause-ms" => options.pause_ms = value()?,
-            "--lint" => options.is_strict = true,
+            "--lenient" => options.is_strict = false,
             _ => return Err(Error::Usage(format!("unknown argument {flag:?}"))),
         }
     }
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn arguments_are_read_and_bad_ones_are_named() {
-        let options = parse_all(&["--port", "9", "--deltas", "3", "--pause-ms", "4", "--lint"]).unwrap();
-        assert_eq!(options, Options { port: 9, deltas: 3, pause_ms: 4, is_strict: true });
+        let options = parse_all(&["--port", "9", "--deltas", "3", "--pause-ms", "4", "--lenient"]).unwrap();
+        assert_eq!(options, Options { port: 9, deltas: 3, pause_ms: 4, is_strict: false });
         for (args, named) in [(&["--port"][..], "--port"), (&["--port", "70000"], "--port"), (&["--nope"], "--nope")] {
             assert!(parse_all(args).unwrap_err().to_string().contains(named));
         }

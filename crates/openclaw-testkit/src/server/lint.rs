@@ -85,9 +85,9 @@ pub(super) fn repeated<'a>(values: impl Iterator<Item = &'a str>) -> Option<&'a 
 ///
 /// The seal is base64 of itself being hexadecimal, 20 characters long.
 pub(super) fn seal(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("c2ln{hash:016x}")
 }
 

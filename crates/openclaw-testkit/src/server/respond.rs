@@ -34,7 +34,9 @@ pub(super) async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> 
         Route::Show => show(&shared.script.models, &body),
         Route::Version => json_answer(200, &json!({ "version": "0.12.0" })),
         Route::Calls => json_answer(200, &calls(&shared)),
-        Route::Nowhere => json_answer(404, &json!({ "error": { "message": format!("there is no {}", head.uri.path()) } })),
+        Route::Nowhere => {
+            json_answer(404, &json!({ "error": { "message": format!("there is no {}", head.uri.path()) } }))
+        }
     };
     if shared.recorded_max > 0 {
         record(&shared, &head, body, answer.status().as_u16());
@@ -123,7 +125,9 @@ fn fail(wire: Wire, failure: Failure, message: Option<&str>, reply: &Reply) -> A
     match failure {
         Failure::Html => answer(502, "text/html", Play::Whole(Some("<html><h1>502 Bad Gateway</h1></html>".into()))),
         Failure::Empty => answer(503, "text/plain", Play::Whole(None)),
-        Failure::Auth | Failure::Permission | Failure::Quota | Failure::RateLimit | Failure::Overloaded => refused(refusal),
+        Failure::Auth | Failure::Permission | Failure::Quota | Failure::RateLimit | Failure::Overloaded => {
+            refused(refusal)
+        }
         Failure::ContextOverflow | Failure::BadRequest | Failure::Thinking | Failure::NoSuchModel => refused(refusal),
         Failure::TooLarge | Failure::Server => refused(refusal),
     }
@@ -150,12 +154,7 @@ fn play(shared: &Shared, wire: Wire, heard: &Heard, reply: &Reply, query: Option
     if !reply.is_plain {
         return answer(200, wire.content_type(), Play::pieces(stream(wire, reply, cx())));
     }
-    let key = RenderKey {
-        wire,
-        model: heard.model.clone(),
-        wants_usage: heard.wants_usage,
-        pieces: reply.steps.len(),
-    };
+    let key = RenderKey { wire, model: heard.model.clone(), wants_usage: heard.wants_usage, pieces: reply.steps.len() };
     let mut rendered = shared.rendered.lock().unwrap_or_else(PoisonError::into_inner);
     let body = match rendered.get(&key) {
         Some(body) => body.clone(),

@@ -286,4 +286,6 @@ fn fragments(arguments: &str) -> Vec<&str> {
 }
 
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod tests;

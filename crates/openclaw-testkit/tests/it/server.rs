@@ -20,7 +20,8 @@ async fn post(server: &Server, path: &str, headers: &str, body: &Value) -> Strin
 async fn send(stream: &mut TcpStream, path: &str, headers: &str, body: &Value) {
     let body = body.to_string();
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n");
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
 }
 

@@ -63,8 +63,12 @@ const OPERATIONS_MAX: usize = 200;
 
 /// Reads a patch.
 pub(super) fn parse(input: &str) -> Result<Vec<Operation>, Error> {
-    let mut lines: Vec<(usize, &str)> =
-        input.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate().map(|(n, it)| (n + 1, it)).collect();
+    let mut lines: Vec<(usize, &str)> = input
+        .split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .enumerate()
+        .map(|(n, it)| (n + 1, it))
+        .collect();
     let blank = |it: &(usize, &str)| it.1.trim().is_empty();
     while lines.last().is_some_and(blank) {
         lines.pop();
@@ -225,12 +229,24 @@ mod tests {
             ("", "the patch must begin with the line `*** Begin Patch`"),
             ("*** Begin Patch", "the patch must end with the line `*** End Patch`"),
             ("*** Begin Patch\n*** End Patch", "the patch is empty"),
-            ("*** Begin Patch\nhello\n*** End Patch", "line 2: expected `*** Add File:`, `*** Update File:` or `*** Delete File:` with a path"),
-            ("*** Begin Patch\n*** Add File: a\nb\n*** End Patch", "line 3: each line of an added file begins with `+`"),
+            (
+                "*** Begin Patch\nhello\n*** End Patch",
+                "line 2: expected `*** Add File:`, `*** Update File:` or `*** Delete File:` with a path",
+            ),
+            (
+                "*** Begin Patch\n*** Add File: a\nb\n*** End Patch",
+                "line 3: each line of an added file begins with `+`",
+            ),
             ("*** Begin Patch\n*** Add File:\n+b\n*** End Patch", "line 2: the path is missing"),
             ("*** Begin Patch\n*** Update File: a\n*** End Patch", "line 2: the update has no changed lines"),
-            ("*** Begin Patch\n*** Update File: a\nxyz\n*** End Patch", "line 3: each line begins with a space, `-` or `+`, or is empty"),
-            ("*** Begin Patch\n*** Update File: a\n+x\n*** Move to: b\n*** End Patch", "line 4: `*** Move to:` belongs right after `*** Update File:`"),
+            (
+                "*** Begin Patch\n*** Update File: a\nxyz\n*** End Patch",
+                "line 3: each line begins with a space, `-` or `+`, or is empty",
+            ),
+            (
+                "*** Begin Patch\n*** Update File: a\n+x\n*** Move to: b\n*** End Patch",
+                "line 4: `*** Move to:` belongs right after `*** Update File:`",
+            ),
             ("*** Begin Patch\n*** Delete File: a\n-x\n*** End Patch", "line 3: a deleted file takes no lines"),
         ] {
             assert_eq!(parse(patch).unwrap_err().to_string(), expected, "{patch}");

@@ -208,7 +208,8 @@ mod tests {
         let mut tree = Tree::default();
         for path in operations.iter().flat_map(Operation::paths) {
             let path = relative("/w", path);
-            let before = files.iter().find(|(it, _)| *it == path).map(|(_, text)| Bytes::copy_from_slice(text.as_bytes()));
+            let before =
+                files.iter().find(|(it, _)| *it == path).map(|(_, text)| Bytes::copy_from_slice(text.as_bytes()));
             if !tree.holds(&path) {
                 tree.load(path, before);
             }
@@ -242,7 +243,10 @@ mod tests {
     #[test]
     fn a_chunk_that_does_not_fit_names_the_nearest_line() {
         let error = updated("let a = 1;\n", "@@\n-let a = 2;\n+x").unwrap_err();
-        assert_eq!(error, "f: stretch 1: its old lines are not there, from \"let a = 2;\". The nearest line is 1: let a = 1;");
+        assert_eq!(
+            error,
+            "f: stretch 1: its old lines are not there, from \"let a = 2;\". The nearest line is 1: let a = 1;"
+        );
         assert!(updated("a\n", "@@ nowhere\n-a\n+b").unwrap_err().contains("its line after @@ is not there"));
     }
 
@@ -256,7 +260,10 @@ mod tests {
 
     #[test]
     fn nothing_is_overwritten_or_invented() {
-        assert_eq!(check(&[("a", "1")], "*** Add File: a\n+2").unwrap_err(), "a exists already; delete it earlier in the patch, or update it");
+        assert_eq!(
+            check(&[("a", "1")], "*** Add File: a\n+2").unwrap_err(),
+            "a exists already; delete it earlier in the patch, or update it"
+        );
         assert_eq!(check(&[], "*** Delete File: a").unwrap_err(), "a does not exist");
         assert_eq!(check(&[], "*** Update File: a\n+x").unwrap_err(), "a does not exist");
         assert!(check(&[("a", "1\n"), ("b", "2")], "*** Update File: a\n*** Move to: b").is_err());
@@ -264,7 +271,14 @@ mod tests {
 
     #[test]
     fn one_file_has_one_name() {
-        for (path, expected) in [("a/./b", "a/b"), ("/w/a", "a"), ("x/../a", "a"), ("../a", "../a"), ("/etc/a", "/etc/a"), ("/web/a", "/web/a")] {
+        for (path, expected) in [
+            ("a/./b", "a/b"),
+            ("/w/a", "a"),
+            ("x/../a", "a"),
+            ("../a", "../a"),
+            ("/etc/a", "/etc/a"),
+            ("/web/a", "/web/a"),
+        ] {
             assert_eq!(relative("/w", path), expected);
         }
     }

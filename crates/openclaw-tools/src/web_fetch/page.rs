@@ -38,7 +38,7 @@ pub(super) struct Shown {
 
 /// Open tags at which a page is not parsed: a tree builder's work grows with the
 /// square of the depth.
-const OPEN_TAGS_MAX: usize = 5_000;
+const OPEN_TAGS_MAX: usize = 1_000;
 
 /// Depth of the tree at which it is not walked: the walk is recursive.
 const DEPTH_MAX: usize = 200;
@@ -91,7 +91,11 @@ impl Page {
                 Mode::Text => Some(article.text_content.to_string()),
             };
             if let Some(text) = text {
-                return Shown { title: Some(article.title).filter(|it| !it.is_empty()), text: tidy(&text), extractor: "readability" };
+                return Shown {
+                    title: Some(article.title).filter(|it| !it.is_empty()),
+                    text: tidy(&text),
+                    extractor: "readability",
+                };
             }
         }
         let whole = match self.mode {
@@ -134,22 +138,29 @@ fn declared(bytes: &[u8]) -> Option<String> {
 
 /// Elements that never stay open, or close themselves before the next of their kind.
 const SELF_CLOSING: [&str; 22] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li", "dt",
-    "dd", "tr", "td", "th", "option", "!doctype",
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li",
+    "dt", "dd", "tr", "td", "th", "option", "!doctype",
 ];
+
+/// Shapes of drawings, which a `/>` does close.
+const SHAPES: [&str; 12] =
+    ["path", "circle", "rect", "g", "use", "line", "polygon", "polyline", "ellipse", "stop", "image", "animate"];
 
 /// Estimates how many elements are open at once, without building a tree.
 fn open_tags(html: &str) -> usize {
     let (mut open, mut most) = (0usize, 0);
     for (at, _) in html.match_indices('<') {
         let rest = &html[at + 1..];
-        let name_at = usize::from(rest.starts_with('/'));
-        let name: String = rest[name_at..].chars().take(12).take_while(|c| c.is_ascii_alphanumeric() || *c == '!').collect();
-        let name = name.to_ascii_lowercase();
-        if name.is_empty() || SELF_CLOSING.contains(&name.as_str()) {
+        let is_end = rest.starts_with('/');
+        let letters =
+            rest[usize::from(is_end)..].bytes().take(12).take_while(|b| b.is_ascii_alphanumeric() || *b == b'!');
+        let name: String = letters.map(|b| char::from(b.to_ascii_lowercase())).collect();
+        let name = name.as_str();
+        let is_shape = || SHAPES.contains(&name) && rest.split('>').next().is_some_and(|tag| tag.ends_with('/'));
+        if name.is_empty() || SELF_CLOSING.contains(&name) || is_shape() {
             continue;
         }
-        open = if name_at == 1 { open.saturating_sub(1) } else { open + 1 };
+        open = if is_end { open.saturating_sub(1) } else { open + 1 };
         most = most.max(open);
     }
     most

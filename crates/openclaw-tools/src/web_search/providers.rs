@@ -14,9 +14,10 @@ use super::Found;
 /// A search provider.
 pub(super) struct Provider {
     pub(super) id: &'static str,
-    /// The setting that makes it usable, for error texts.
-    pub(super) setting: &'static str,
-    pub(super) needs_key: bool,
+    /// What makes it usable: `apiKey` or `baseUrl`.
+    pub(super) needs: &'static str,
+    /// The environment variable that may hold it.
+    pub(super) variable: &'static str,
     /// Its address; `None` when the owner must name one.
     pub(super) base_url: Option<&'static str>,
     pub(super) egress: Egress,
@@ -31,8 +32,22 @@ pub(super) struct Query<'a> {
 }
 
 impl Provider {
+    /// Names the setting that makes it usable, for error texts.
+    pub(super) fn setting(&self) -> String {
+        format!("{} or {}", self.path(), self.variable)
+    }
+
+    /// Returns where the configuration holds what it needs.
+    pub(super) fn path(&self) -> String {
+        format!("plugins.entries.{}.config.webSearch.{}", self.id, self.needs)
+    }
+
+    pub(super) fn needs_key(&self) -> bool {
+        self.needs == "apiKey"
+    }
+
     pub(super) fn missing(&self) -> String {
-        format!("web_search: provider {} is not set up; the owner must set {}", self.id, self.setting)
+        format!("web_search: provider {} is not set up; the owner must set {}", self.id, self.setting())
     }
 }
 
@@ -40,8 +55,8 @@ impl Provider {
 pub(super) const PROVIDERS: &[Provider] = &[
     Provider {
         id: "brave",
-        setting: "plugins.entries.brave.config.webSearch.apiKey or BRAVE_API_KEY",
-        needs_key: true,
+        needs: "apiKey",
+        variable: "BRAVE_API_KEY",
         base_url: Some("https://api.search.brave.com"),
         egress: Egress::Configured,
         request: |base, key, query| {
@@ -53,8 +68,8 @@ pub(super) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         id: "perplexity",
-        setting: "plugins.entries.perplexity.config.webSearch.apiKey or PERPLEXITY_API_KEY",
-        needs_key: true,
+        needs: "apiKey",
+        variable: "PERPLEXITY_API_KEY",
         base_url: Some("https://api.perplexity.ai"),
         egress: Egress::Configured,
         request: |base, key, query| {
@@ -65,8 +80,8 @@ pub(super) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         id: "exa",
-        setting: "plugins.entries.exa.config.webSearch.apiKey or EXA_API_KEY",
-        needs_key: true,
+        needs: "apiKey",
+        variable: "EXA_API_KEY",
         base_url: Some("https://api.exa.ai"),
         egress: Egress::Configured,
         request: |base, key, query| {
@@ -78,8 +93,8 @@ pub(super) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         id: "tavily",
-        setting: "plugins.entries.tavily.config.webSearch.apiKey or TAVILY_API_KEY",
-        needs_key: true,
+        needs: "apiKey",
+        variable: "TAVILY_API_KEY",
         base_url: Some("https://api.tavily.com"),
         egress: Egress::Configured,
         request: |base, key, query| {
@@ -90,8 +105,8 @@ pub(super) const PROVIDERS: &[Provider] = &[
     },
     Provider {
         id: "searxng",
-        setting: "plugins.entries.searxng.config.webSearch.baseUrl or SEARXNG_BASE_URL",
-        needs_key: false,
+        needs: "baseUrl",
+        variable: "SEARXNG_BASE_URL",
         base_url: None,
         egress: Egress::Configured,
         request: |base, _, query| {

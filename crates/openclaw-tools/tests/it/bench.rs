@@ -4,11 +4,14 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use openclaw_domain::fault::Fault;
 use openclaw_domain::gate::{Admission, Request, admit};
 use openclaw_domain::message::plain_text;
 use openclaw_domain::model::Usage;
-use openclaw_domain::ports::{Clock, Processes, Runs, Sessions, Tool, ToolCx};
+use openclaw_domain::ports::{
+    Clock, FileChange, FileError, Files, Found, Metadata, Processes, Runs, Sessions, Tool, ToolCx, Walk,
+};
 use openclaw_domain::run::{Abort, ActiveRun, End, Outcome, RunRequest, StartState, Started};
 use openclaw_domain::session::SessionChange;
 use openclaw_domain::tool::{Error, Progress, ToolOutput};
@@ -26,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) runs: Arc<FakeRuns>,
     pub(crate) section: Value,
     pub(crate) session: SessionKey,
+    /// A file whose change the system refuses.
+    pub(crate) refused: Option<&'static str>,
     pub(crate) told: Arc<Mutex<Vec<Progress>>>,
     pub(crate) tools: Mutex<Vec<Arc<dyn Tool>>>,
 }
@@ -41,6 +46,7 @@ impl Default for Bench {
             runs: Arc::default(),
             section: json!({}),
             session: "agent:main:main".parse().unwrap(),
+            refused: None,
             told: Arc::default(),
             tools: Mutex::default(),
             clock,
@@ -120,7 +126,7 @@ impl Bench {
             session: self.session.clone(),
             run: "r1".parse().unwrap(),
             idempotency_key: "k1".into(),
-            files: Arc::<MemoryFiles>::clone(&self.files),
+            files: Arc::new(Refusing { files: Arc::clone(&self.files), refused: self.refused }),
             processes,
             net: Arc::<FakeNet>::clone(&self.net),
             sessions: Arc::<Store>::clone(&self.store),
@@ -130,6 +136,40 @@ impl Bench {
             runs: Arc::<FakeRuns>::clone(&self.runs),
             clock: Arc::new(self.clock.clone()),
             progress: Arc::new(move |it| progress.lock().unwrap().push(it)),
+        }
+    }
+}
+
+/// Files of which one cannot be changed.
+struct Refusing {
+    files: Arc<MemoryFiles>,
+    refused: Option<&'static str>,
+}
+
+#[async_trait]
+impl Files for Refusing {
+    fn root(&self) -> &str {
+        self.files.root()
+    }
+
+    async fn read(&self, path: &str, bytes_max: u64) -> Result<Bytes, FileError> {
+        self.files.read(path, bytes_max).await
+    }
+
+    async fn stat(&self, path: &str) -> Result<Metadata, FileError> {
+        self.files.stat(path).await
+    }
+
+    async fn walk(&self, path: &str, walk: &Walk) -> Result<Vec<Found>, FileError> {
+        self.files.walk(path, walk).await
+    }
+
+    async fn change(&self, change: FileChange) -> Result<(), FileError> {
+        match &change {
+            FileChange::Write { path, .. } | FileChange::Remove { path } if Some(path.as_str()) == self.refused => {
+                Err(FileError::Io { path: path.clone(), message: "no space left on device".into() })
+            }
+            _ => self.files.change(change).await,
         }
     }
 }

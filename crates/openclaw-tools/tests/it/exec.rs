@@ -38,13 +38,14 @@ async fn the_same_command_with_the_same_result_says_the_same() {
 #[tokio::test]
 async fn arguments_reach_the_command() {
     let bench = Bench::default();
-    let arguments = json!({ "command": "ls", "workdir": "d", "env": { "A": "1", "N": 2 }, "timeoutSeconds": 5, "pty": true });
+    let arguments =
+        json!({ "command": "ls", "workdir": "d", "env": { "A": "1", "N": 2 }, "timeoutSeconds": 5, "pty": true });
     bench.text("exec", arguments).await;
     let command = bench.processes.commands().remove(0);
     assert_eq!((command.script.as_str(), command.cwd.as_deref(), command.pty), ("ls", Some("d"), true));
     assert_eq!(command.timeout, Duration::from_secs(5));
     let env: Vec<_> = command.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert_eq!(env, ["OPENCLAW_SHELL=exec", "A=1", "N=2"]);
+    assert_eq!(env, ["A=1", "N=2"]);
 }
 
 #[tokio::test]
@@ -61,23 +62,22 @@ async fn a_timeout_has_a_default_and_a_ceiling() {
 }
 
 #[tokio::test]
-async fn variables_that_load_code_are_refused() {
+async fn a_variable_that_is_no_text_is_refused() {
     let bench = Bench::default();
-    for name in ["LD_PRELOAD", "ld_preload", "DYLD_INSERT_LIBRARIES", "PATH", "NODE_OPTIONS", "PYTHONPATH", "BASH_ENV", "GIT_SSH_COMMAND", "IFS"] {
-        let told = bench.refusal("exec", json!({ "command": "ls", "env": { name: "x" } })).await;
-        assert_eq!(told, format!("exec: variable {name} may not be set by a call; leave it out of `env`"));
-    }
-    for name in ["", "A=B", "1A", "A B"] {
-        assert!(bench.refusal("exec", json!({ "command": "ls", "env": { name: "x" } })).await.contains("is not a variable name"));
-    }
-    assert!(bench.refusal("exec", json!({ "command": "ls", "env": { "A": [] } })).await.contains("must be text"));
+    let told = bench.refusal("exec", json!({ "command": "ls", "env": { "A": [] } })).await;
+    assert_eq!(told, "exec: variable A in `env` must be text");
     assert!(bench.processes.commands().is_empty());
 }
 
 #[tokio::test]
 async fn unknown_and_empty_arguments_run_nothing() {
     let bench = Bench::default();
-    for arguments in [json!({ "command": " " }), json!({}), json!({ "command": "ls", "approved": true }), json!({ "command": ["ls"] })] {
+    for arguments in [
+        json!({ "command": " " }),
+        json!({}),
+        json!({ "command": "ls", "approved": true }),
+        json!({ "command": ["ls"] }),
+    ] {
         bench.refusal("exec", arguments).await;
     }
     assert!(bench.processes.commands().is_empty());
@@ -133,7 +133,11 @@ async fn output_is_streamed_and_only_its_end_is_kept() {
         bench.processes.end("p0001", Exit::Code(0));
     };
     let (text, ()) = tokio::join!(call, feed);
-    assert!(text.starts_with("[17237 earlier bytes left out; process log with sessionId p0001 shows them]\nx"), "{}", &text[..80]);
+    assert!(
+        text.starts_with("[17237 earlier bytes left out; process log with sessionId p0001 shows them]\nx"),
+        "{}",
+        &text[..80]
+    );
     assert!(text.ends_with("xdone\n[exit code 0]"));
     assert!(bench.progress().iter().all(|it| matches!(it, Progress::Output { text } if text.len() <= 16 * 1024)));
 }

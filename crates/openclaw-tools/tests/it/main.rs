@@ -1,4 +1,5 @@
 //! The tools over fake ports: what a model asks for, and what it is told.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bench;
 mod exec;

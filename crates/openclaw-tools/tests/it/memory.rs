@@ -10,7 +10,10 @@ async fn a_note_is_kept_found_and_forgotten() {
     let id = kept.details["id"].as_str().unwrap().to_owned();
     let found = bench.call("recall", json!({ "query": "tea" })).await.unwrap();
     assert_eq!(found.origin, Origin::Memory);
-    assert_eq!(openclaw_domain::message::plain_text(&found.parts), format!("{id} (2026-01-01 00:00 UTC): likes green tea\n"));
+    assert_eq!(
+        openclaw_domain::message::plain_text(&found.parts),
+        format!("{id} (2026-01-01 00:00 UTC): likes green tea\n")
+    );
     assert_eq!(bench.text("forget", json!({ "id": id })).await, format!("forgot {id}"));
     assert_eq!(bench.text("recall", json!({ "query": "tea" })).await, "[nothing remembered about \"tea\"]");
     assert!(bench.refusal("forget", json!({ "id": id })).await.contains("there is no note"));
@@ -47,15 +50,25 @@ async fn variables_live_in_their_scope() {
     assert_eq!(bench.text("vars", json!({ "action": "list", "scope": "agent" })).await, "x = a\n");
     bench.text("vars", json!({ "action": "unset", "name": "x" })).await;
     assert_eq!(bench.text("vars", json!({ "action": "list" })).await, "[no session variables]");
-    assert_eq!(bench.refusal("vars", json!({ "action": "get", "name": "x" })).await, "there is no session variable x; action list shows them");
+    assert_eq!(
+        bench.refusal("vars", json!({ "action": "get", "name": "x" })).await,
+        "there is no session variable x; action list shows them"
+    );
 }
 
 #[tokio::test]
 async fn variables_refuse_what_they_cannot_keep() {
     let bench = Bench::default();
     assert!(bench.refusal("vars", json!({ "action": "set", "name": "x" })).await.contains("`value` is missing"));
-    assert!(bench.refusal("vars", json!({ "action": "set", "name": "", "value": "1" })).await.contains("`name` must be"));
-    assert!(bench.refusal("vars", json!({ "action": "set", "name": "n".repeat(129), "value": "1" })).await.contains("`name` must be"));
+    assert!(
+        bench.refusal("vars", json!({ "action": "set", "name": "", "value": "1" })).await.contains("`name` must be")
+    );
+    assert!(
+        bench
+            .refusal("vars", json!({ "action": "set", "name": "n".repeat(129), "value": "1" }))
+            .await
+            .contains("`name` must be")
+    );
     let told = bench.refusal("vars", json!({ "action": "set", "name": "x", "value": "v".repeat(70_000) })).await;
     assert!(told.contains("larger than"), "{told}");
     assert!(bench.refusal("vars", json!({ "action": "drop" })).await.contains("must be one of"));

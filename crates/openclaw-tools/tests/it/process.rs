@@ -58,7 +58,10 @@ async fn the_log_is_paged_by_lines() {
     };
     assert_eq!(bench.text("process", log(json!({}))).await, "a\nb\nc\n[p0001: 3 of 3 lines, from line 0]");
     assert_eq!(bench.text("process", log(json!({ "limit": 1 }))).await, "c\n[p0001: 1 of 3 lines, from line 2]");
-    assert_eq!(bench.text("process", log(json!({ "offset": 1, "limit": 1 }))).await, "b\n[p0001: 1 of 3 lines, from line 1, use offset 2 for more]");
+    assert_eq!(
+        bench.text("process", log(json!({ "offset": 1, "limit": 1 }))).await,
+        "b\n[p0001: 1 of 3 lines, from line 1, use offset 2 for more]"
+    );
 }
 
 #[tokio::test]
@@ -68,14 +71,24 @@ async fn text_and_keys_reach_the_program() {
     bench.text("process", json!({ "action": "submit", "id": "p0001", "text": "es" })).await;
     bench.text("process", json!({ "action": "send-keys", "sessionId": "p0001", "keys": ["C-c", "enter", "Up"] })).await;
     assert_eq!(bench.processes.input_of("p0001"), b"yes\n\x03\r\x1b[A");
-    assert!(bench.refusal("process", json!({ "action": "send-keys", "sessionId": "p0001", "keys": ["F99"] })).await.contains("is not a key"));
-    assert!(bench.refusal("process", json!({ "action": "write", "sessionId": "p0001" })).await.contains("nothing to write"));
+    assert!(
+        bench
+            .refusal("process", json!({ "action": "send-keys", "sessionId": "p0001", "keys": ["F99"] }))
+            .await
+            .contains("is not a key")
+    );
+    assert!(
+        bench.refusal("process", json!({ "action": "write", "sessionId": "p0001" })).await.contains("nothing to write")
+    );
 }
 
 #[tokio::test]
 async fn a_kill_ends_the_program() {
     let bench = running("").await;
-    assert_eq!(bench.text("process", json!({ "action": "kill", "sessionId": "p0001" })).await, "ended p0001: ended by signal 15");
+    assert_eq!(
+        bench.text("process", json!({ "action": "kill", "sessionId": "p0001" })).await,
+        "ended p0001: ended by signal 15"
+    );
     assert!(bench.processes.is_quiet());
 }
 

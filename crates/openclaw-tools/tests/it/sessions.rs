@@ -16,15 +16,27 @@ async fn populated() -> Bench {
     bench.open("agent:work:main").await;
     let at = bench.clock.now();
     bench.inject(&notes, Turn::User(UserTurn::owner("what is up", at))).await;
-    let call = ToolCall { id: "c9".parse().unwrap(), provider_id: "p".into(), name: "read".into(), arguments: "{\"path\":\"a\"}".into() };
-    let result = ToolResult { parts: vec![Part::text("content")], status: ToolStatus::Ok, origin: Origin::File, details: json!(null) };
+    let call = ToolCall {
+        id: "c9".parse().unwrap(),
+        provider_id: "p".into(),
+        name: "read".into(),
+        arguments: "{\"path\":\"a\"}".into(),
+    };
+    let result = ToolResult {
+        parts: vec![Part::text("content")],
+        status: ToolStatus::Ok,
+        origin: Origin::File,
+        details: json!(null),
+    };
     let blocks = vec![
         Block::Thinking { text: "private thought".into() },
         Block::Text { text: "not much".into() },
         Block::Call { call, result: Some(result) },
     ];
     let model = "mock/m".parse().unwrap();
-    bench.inject(&notes, Turn::Assistant(AssistantTurn { blocks, model, stop: StopReason::ToolUse, native: None, at })).await;
+    bench
+        .inject(&notes, Turn::Assistant(AssistantTurn { blocks, model, stop: StopReason::ToolUse, native: None, at }))
+        .await;
     bench
 }
 
@@ -56,7 +68,11 @@ async fn history_shows_words_and_tools_only_when_asked() {
 #[tokio::test]
 async fn what_another_session_said_is_not_trusted() {
     let bench = populated().await;
-    for (tool, arguments) in [("sessions_history", json!({ "sessionKey": "notes" })), ("sessions_list", json!({})), ("session_status", json!({}))] {
+    for (tool, arguments) in [
+        ("sessions_history", json!({ "sessionKey": "notes" })),
+        ("sessions_list", json!({})),
+        ("session_status", json!({})),
+    ] {
         assert!(bench.call(tool, arguments).await.unwrap().origin.is_untrusted(), "{tool}");
     }
 }
@@ -82,9 +98,15 @@ async fn a_session_out_of_reach_is_like_none_at_all() {
 async fn a_message_starts_a_run_and_brings_its_answer() {
     let bench = populated().await;
     *bench.runs.answer.lock().unwrap() = Some("all good".into());
-    assert_eq!(bench.text("sessions_send", json!({ "sessionKey": "notes", "message": "how are you" })).await, "all good");
+    assert_eq!(
+        bench.text("sessions_send", json!({ "sessionKey": "notes", "message": "how are you" })).await,
+        "all good"
+    );
     let request = bench.runs.started.lock().unwrap().remove(0);
-    assert_eq!((request.id.as_str(), request.session.as_str(), request.queue), ("send:k1", "agent:main:notes", QueueMode::Followup));
+    assert_eq!(
+        (request.id.as_str(), request.session.as_str(), request.queue),
+        ("send:k1", "agent:main:notes", QueueMode::Followup)
+    );
     assert_eq!(request.input.text(), "[message from session agent:main:main]\nhow are you");
     assert!(request.input.origin.is_untrusted());
 }
@@ -105,14 +127,27 @@ async fn a_late_answer_is_not_waited_for() {
 #[tokio::test]
 async fn a_session_does_not_write_to_itself() {
     let bench = populated().await;
-    assert!(bench.refusal("sessions_send", json!({ "sessionKey": "main", "message": "hi" })).await.contains("this very conversation"));
-    assert!(bench.refusal("sessions_send", json!({ "sessionKey": "notes", "message": " " })).await.contains("must hold 1 to"));
+    assert!(
+        bench
+            .refusal("sessions_send", json!({ "sessionKey": "main", "message": "hi" }))
+            .await
+            .contains("this very conversation")
+    );
+    assert!(
+        bench
+            .refusal("sessions_send", json!({ "sessionKey": "notes", "message": " " }))
+            .await
+            .contains("must hold 1 to")
+    );
 }
 
 #[tokio::test]
 async fn the_status_card_names_the_session() {
     let bench = populated().await;
     let card = bench.text("session_status", json!({ "sessionKey": "notes" })).await;
-    assert!(card.starts_with("session: agent:main:notes\nstate: ACTIVE\nmodel: the agent's default\nentries: 2\n"), "{card}");
+    assert!(
+        card.starts_with("session: agent:main:notes\nstate: ACTIVE\nmodel: the agent's default\nentries: 2\n"),
+        "{card}"
+    );
     assert!(bench.text("session_status", json!({})).await.starts_with("session: agent:main:main"));
 }

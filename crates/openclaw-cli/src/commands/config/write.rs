@@ -1,7 +1,5 @@
 //! One change of one setting, through the gateway or straight to the file.
 
-use std::collections::BTreeSet;
-
 use openclaw_client::Client;
 use openclaw_config::load::Loader;
 use openclaw_config::path::Segment;
@@ -26,7 +24,10 @@ pub(crate) async fn write(cx: &Cx<'_>, path: &str, value: Option<Value>) -> Resu
     // The check here names file, line and the value that stays; the gateway's own
     // check comes on top, since another version may know other settings.
     rehearse(cx, &path, value.as_ref()).await?;
-    let is_patchable = path.segments().iter().all(|segment| matches!(segment, Segment::Key(_)));
+    // A merge patch cannot name an element and cannot say whether a list loses entries;
+    // both are edited in the file, which a running gateway watches.
+    let is_patchable = path.segments().iter().all(|segment| matches!(segment, Segment::Key(_)))
+        && !value.as_ref().is_some_and(holds_list);
     if is_patchable {
         match link::find(cx, &link::options(cx)).await? {
             Ok(client) => return through_gateway(cx, &client, &path, value).await,
@@ -61,8 +62,10 @@ async fn to_file(cx: &Cx<'_>, path: &KeyPath, value: Option<&Value>, is_dry_run:
     match joined {
         Ok(Ok(written)) => Ok(written),
         Ok(Err(error)) => Err(refused(cx, path, error)),
-        Err(error) => Err(Failure::new(Exit::Failed, "CONFIG_WRITE", format!("cannot write the configuration: {error}"))
-            .next("openclaw doctor")),
+        Err(error) => {
+            Err(Failure::new(Exit::Failed, "CONFIG_WRITE", format!("cannot write the configuration: {error}"))
+                .next("openclaw doctor"))
+        }
     }
 }
 
@@ -94,7 +97,9 @@ fn refused(cx: &Cx<'_>, path: &KeyPath, error: Error) -> Failure {
             failure
         }
         Error::Stale | Error::Busy | Error::Unexpected { .. } => {
-            Failure::new(Exit::Conflict, "CONFIG_STALE", format!("cannot {error}")).at(place).next(format!("openclaw config get {shown}"))
+            Failure::new(Exit::Conflict, "CONFIG_STALE", format!("cannot {error}"))
+                .at(place)
+                .next(format!("openclaw config get {shown}"))
         }
         Error::ReadOnly => Failure::new(Exit::NotAllowed, "CONFIG_READONLY", format!("cannot {error}"))
             .at(place)
@@ -115,8 +120,7 @@ async fn through_gateway(
     let is_set = value.is_some();
     let before = client.call("config.get", json!({})).await?;
     let patch = nest(path, value.unwrap_or(Value::Null));
-    let replace: BTreeSet<String> = std::iter::once(path.to_string()).collect();
-    let mut params = json!({"raw": patch.to_string(), "note": format!("openclaw config set {path}"), "replacePaths": replace});
+    let mut params = json!({"raw": patch.to_string(), "note": format!("openclaw config set {path}")});
     if let Some(hash) = before["hash"].as_str() {
         params["baseHash"] = hash.into();
     }
@@ -158,6 +162,14 @@ fn told(cx: &Cx<'_>, path: &KeyPath, is_set: bool, is_same: bool, data: Value) -
         report.next.push("openclaw gateway restart".to_owned());
     }
     report
+}
+
+fn holds_list(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => true,
+        Value::Object(map) => map.values().any(holds_list),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Returns the object that holds only this value, at its path.

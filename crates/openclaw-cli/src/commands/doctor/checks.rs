@@ -46,15 +46,21 @@ impl Findings {
 }
 
 fn problem(id: &'static str, severity: Severity, what: impl Into<String>, place: impl Into<String>) -> Problem {
-    Problem { id, severity, what: what.into(), place: place.into(), fix: None, next: "openclaw doctor --fix".to_owned() }
+    Problem {
+        id,
+        severity,
+        what: what.into(),
+        place: place.into(),
+        fix: None,
+        next: "openclaw doctor --fix".to_owned(),
+    }
 }
 
 /// The file as a whole, and each setting in it.
 fn config(cx: &Cx<'_>, findings: &mut Findings) {
     let loaded = cx.load_config();
     let found = loaded.issues.iter().map(|issue| {
-        let (id, severity) =
-            if issue.is_error() { ("D010", Severity::Broken) } else { ("D011", Severity::Warning) };
+        let (id, severity) = if issue.is_error() { ("D010", Severity::Broken) } else { ("D011", Severity::Warning) };
         let file = issue.file.as_ref().map_or_else(|| cx.shown(&loaded.path), |file| cx.shown(file));
         let place = issue.line.map_or(file.clone(), |line| format!("{file}:{line}"));
         let next = match issue.path.as_str() {
@@ -123,7 +129,10 @@ fn files(cx: &Cx<'_>, findings: &mut Findings) {
     }
     if state.exists() && rustix::fs::access(state, rustix::fs::Access::WRITE_OK).is_err() {
         let next = format!("chmod u+w {}", state.display());
-        found.push(Problem { next, ..problem("D036", Severity::Broken, "the state folder cannot be written", cx.shown(state)) });
+        found.push(Problem {
+            next,
+            ..problem("D036", Severity::Broken, "the state folder cannot be written", cx.shown(state))
+        });
     }
     findings.group(private.len() + 1, "files", found);
 }
@@ -154,11 +163,17 @@ fn workspace(cx: &Cx<'_>, findings: &mut Findings) {
         // The default one is made on first use.
         if configured.is_some() {
             let fix = Some(Fix::MakeFolder(path.clone()));
-            found.push(Problem { fix, ..problem("D061", Severity::Warning, "the workspace does not exist yet", cx.shown(&path)) });
+            found.push(Problem {
+                fix,
+                ..problem("D061", Severity::Warning, "the workspace does not exist yet", cx.shown(&path))
+            });
         }
     } else if !path.is_dir() || rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_err() {
         let next = "openclaw config set agents.defaults.workspace '~/openclaw-work'".to_owned();
-        found.push(Problem { next, ..problem("D062", Severity::Broken, "the workspace cannot be written", cx.shown(&path)) });
+        found.push(Problem {
+            next,
+            ..problem("D062", Severity::Broken, "the workspace cannot be written", cx.shown(&path))
+        });
     }
     findings.group(1, "workspace", found);
 }
@@ -202,7 +217,10 @@ async fn socket(cx: &Cx<'_>, findings: &mut Findings) {
     let mut found = Vec::new();
     if is_socket && !is_held(&cx.home.state_dir) && tokio::net::UnixStream::connect(&path).await.is_err() {
         let fix = Some(Fix::RemoveSocket(path.clone()));
-        found.push(Problem { fix, ..problem("D043", Severity::Warning, "nobody listens on this socket", cx.shown(&path)) });
+        found.push(Problem {
+            fix,
+            ..problem("D043", Severity::Warning, "nobody listens on this socket", cx.shown(&path))
+        });
     }
     findings.group(1, "socket", found);
 }
@@ -231,7 +249,8 @@ async fn gateway(cx: &Cx<'_>, findings: &mut Findings) {
     client.close().await;
     for agent in peek::list(&agents, "/agents") {
         let (id, primary) = (peek::text(agent, "/id"), peek::text(agent, "/model/primary"));
-        let fits = |model: &&Value| format!("{}/{}", peek::text(model, "/provider"), peek::text(model, "/id")) == primary;
+        let fits =
+            |model: &&Value| format!("{}/{}", peek::text(model, "/provider"), peek::text(model, "/id")) == primary;
         let place = format!("agent {id}");
         if primary.starts_with("offline/") {
             let next = "openclaw onboard".to_owned();

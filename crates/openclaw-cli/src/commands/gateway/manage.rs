@@ -127,8 +127,10 @@ pub(super) async fn restart(cx: &Cx<'_>, run: &RunArguments) -> Result<Report, F
         drive(cx, &service, Action::Restart).await?;
         return ready(cx, run, began).await;
     }
+    // One that was started on another port than the configured one comes back there.
+    let port = holder(&cx.home.state_dir).filter(|_| is_held(&cx.home.state_dir)).and_then(|holder| holder.port);
     stop(cx).await?;
-    start(cx, run).await
+    start(cx, &RunArguments { port: run.port.or(port), ..run.clone() }).await
 }
 
 /// Writes the service file and asks the manager to start it.
@@ -151,8 +153,11 @@ pub(crate) async fn install(cx: &Cx<'_>, run: &RunArguments) -> Result<Report, F
         .map_err(|error| Failure::file("write", &service.path, &error))?;
     let path = cx.shown(&service.path);
     let started = drive(cx, &service, Action::Enable).await;
-    let mut report = Report::of(json!({"path": service.path, "started": started.is_ok()}))
-        .line(Line::marked(Tone::Done, "ok", cx.say(&text::SERVICE_INSTALLED, &[("path", &path)])));
+    let mut report = Report::of(json!({"path": service.path, "started": started.is_ok()})).line(Line::marked(
+        Tone::Done,
+        "ok",
+        cx.say(&text::SERVICE_INSTALLED, &[("path", &path)]),
+    ));
     if let Err(failure) = started {
         let values = [("manager", service.manager()), ("cause", failure.message.as_str())];
         report.warnings.push(cx.say(&text::SERVICE_NOT_STARTED, &values));

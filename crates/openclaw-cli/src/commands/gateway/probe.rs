@@ -15,12 +15,13 @@ pub(super) async fn status(cx: &Cx<'_>) -> Result<Report, Failure> {
     let client = link::connect(cx).await?;
     let hello = client.hello().clone();
     let endpoint = client.endpoint().to_string();
+    let address = cx.address(client.endpoint());
     client.close().await;
     let state_dir = &cx.home.state_dir;
     let holder = if is_held(state_dir) { holder(state_dir) } else { None };
     let service = Service::of(cx).filter(Service::is_installed);
     let row = |label: &str, value: String| Line::new().tone(Tone::Dim, format!("{label:<10}")).text(value);
-    let up = cx.say(&text::GATEWAY_UP, &[("address", &endpoint)]);
+    let up = cx.say(&text::GATEWAY_UP, &[("address", &address)]);
     let version = peek::text(&hello.server, "/version");
     let mut report = Report::of(json!({
         "running": true, "endpoint": endpoint, "version": version, "uptimeMs": hello.snapshot.uptime_ms,
@@ -68,17 +69,20 @@ pub(super) async fn probe(cx: &Cx<'_>) -> Result<Report, Failure> {
         };
         let (tone, word) = if is_up { (Tone::Done, "yes") } else { (Tone::Failed, "no") };
         table.row([
-            (Tone::Plain, place.address()),
+            (Tone::Plain, cx.address(place.endpoint())),
             (tone, word.to_owned()),
             (Tone::Plain, time::span(took_ms)),
             (Tone::Plain, place.source().to_owned()),
             (Tone::Plain, said.clone()),
         ]);
-        rows.push(json!({"address": place.address(), "reachable": is_up, "tookMs": took_ms, "said": said}));
+        rows.push(
+            json!({"address": place.endpoint().to_string(), "reachable": is_up, "tookMs": took_ms, "said": said}),
+        );
     }
     if rows.iter().any(|row| row["reachable"] == true) {
         return Ok(Report::of(json!({"reachable": true, "places": rows})).table(table));
     }
-    let failure = best.unwrap_or_else(|| Failure::new(Exit::Unreachable, "GATEWAY_DOWN", "no gateway"));
+    let failure = best
+        .unwrap_or_else(|| Failure::new(Exit::Unreachable, "GATEWAY_DOWN", "no gateway").next("openclaw gateway run"));
     Err(failure.with_details(json!({"reachable": false, "places": rows})))
 }

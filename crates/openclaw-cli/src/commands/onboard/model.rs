@@ -13,7 +13,7 @@ use crate::out::{Line, Tone, progress, time};
 use crate::{link, peek, text};
 
 /// The model that needs nothing.
-const OFFLINE: &str = "offline/rules";
+pub(super) const OFFLINE: &str = "offline/rules";
 
 /// Longest key; longer input is a pasted file, not a key.
 const KEY_BYTES_MAX: usize = 4096;
@@ -88,21 +88,15 @@ pub(super) async fn ask(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record)
 }
 
 /// Reads the choice from flags.
-async fn given(
-    cx: &Cx<'_>,
-    arguments: &Arguments,
-    model: &str,
-    servers: &[LocalServer],
-) -> Result<Choice, Failure> {
+async fn given(cx: &Cx<'_>, arguments: &Arguments, model: &str, servers: &[LocalServer]) -> Result<Choice, Failure> {
     if model == OFFLINE {
         return Ok(Choice { model: model.to_owned(), base_url: None, api: "", key: None });
     }
-    let (provider, id) = model.split_once('/').filter(|(provider, id)| !provider.is_empty() && !id.is_empty()).ok_or_else(
-        || {
+    let (provider, id) =
+        model.split_once('/').filter(|(provider, id)| !provider.is_empty() && !id.is_empty()).ok_or_else(|| {
             Failure::usage(cx.say(&text::MODEL_FORM, &[("model", model)]))
                 .next("openclaw onboard --model anthropic/claude-sonnet-4-5 --key-env ANTHROPIC_API_KEY")
-        },
-    )?;
+        })?;
     if let Some(base_url) = &arguments.base_url {
         let key = key_from_flags(cx, arguments, CUSTOM.variable)?;
         return custom(cx, id, base_url, key);
@@ -195,7 +189,8 @@ async fn interactive(cx: &Cx<'_>, servers: &[LocalServer]) -> Result<Choice, Fai
 async fn with_key(cx: &Cx<'_>, provider: &Provider) -> Result<Choice, Failure> {
     let in_env = cx.env.get(provider.variable).is_some();
     let values = [("name", provider.name), ("env", provider.variable)];
-    let question = if in_env { cx.say(&text::ONBOARD_KEY_ENV, &values) } else { cx.say(&text::ONBOARD_KEY, &values[..1]) };
+    let question =
+        if in_env { cx.say(&text::ONBOARD_KEY_ENV, &values) } else { cx.say(&text::ONBOARD_KEY, &values[..1]) };
     let key = loop {
         let answer = cx.ask_hidden(&question, "--key-env").await?;
         match check_key(&answer) {
@@ -234,14 +229,10 @@ fn local(servers: &[LocalServer], provider: &str, model: &str) -> Choice {
     Choice { model: format!("{provider}/{model}"), base_url, api, key: None }
 }
 
-fn custom(
-    cx: &Cx<'_>,
-    id: &str,
-    base_url: &str,
-    key: Option<(&'static str, String)>,
-) -> Result<Choice, Failure> {
+fn custom(cx: &Cx<'_>, id: &str, base_url: &str, key: Option<(&'static str, String)>) -> Result<Choice, Failure> {
     if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-        let message = format!("{base_url:?} is not an address; {}", cx.say(&text::ONBOARD_URL, &[]).trim_end_matches([':', ' ']));
+        let message =
+            format!("{base_url:?} is not an address; {}", cx.say(&text::ONBOARD_URL, &[]).trim_end_matches([':', ' ']));
         return Err(Failure::usage(message).next("openclaw onboard --help"));
     }
     let model = format!("{}/{id}", CUSTOM.id);

@@ -115,7 +115,7 @@ impl<'a> From<Kind<'a>> for Block<'a> {
 
 /// Encodes a call.
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
-    let max_tokens = call.output_tokens_max().unwrap_or_else(|| default_max_tokens(&call.model.id));
+    let max_tokens = call.output_tokens_max().unwrap_or_else(|| default_max_tokens(call));
     let thinking = call.level().map_or(Claude::Omit, |level| thinking::claude(&call.model.id, level, max_tokens));
     let temperature = call.request.temperature.filter(|_| takes_temperature(call, thinking));
     let mut body = Body {
@@ -150,11 +150,16 @@ fn headers(call: &Call<'_>, thinking: Claude, temperature: Option<f32>) -> Vec<(
     headers
 }
 
+/// Most tokens asked for when nobody set a limit; more would crowd out the prompt.
+const MAX_TOKENS: u32 = 64_000;
+
 /// The field is required; without a known limit one that every model of the kind accepts.
-fn default_max_tokens(model: &str) -> u32 {
-    match thinking::version(model) {
-        Some(version) if model.contains("claude") && version >= (4, 0) => 32_000,
-        Some(_) | None => 8_192,
+fn default_max_tokens(call: &Call<'_>) -> u32 {
+    let model = call.model.id.as_str();
+    match (call.model.output_tokens_max, thinking::version(model)) {
+        (Some(limit), _) => limit.min(MAX_TOKENS),
+        (None, Some(version)) if model.contains("claude") && version >= (4, 0) => 32_000,
+        (None, Some(_) | None) => 8_192,
     }
 }
 

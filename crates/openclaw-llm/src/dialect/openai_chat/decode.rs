@@ -25,19 +25,19 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
-    usage: Option<Tokens>,
-    #[serde(default)]
-    x_groq: Option<Groq>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    x_groq: Option<Groq<'a>>,
     /// MiniMax reports failures here at status 200.
     #[serde(borrow, default)]
     base_resp: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Groq {
-    #[serde(default)]
-    usage: Option<Tokens>,
+struct Groq<'a> {
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -151,7 +151,9 @@ impl Decoder {
         if let Some(said) = chunk.base_resp.map(RawValue::get).filter(|raw| is_failure(raw)) {
             return Err(in_stream(Said::of(said)));
         }
-        if let Some(tokens) = chunk.usage.or(chunk.x_groq.and_then(|groq| groq.usage)) {
+        // Servers count in many shapes; a strange one must not cost the answer.
+        let counted = chunk.usage.or(chunk.x_groq.and_then(|groq| groq.usage));
+        if let Some(tokens) = counted.and_then(|raw| serde_json::from_str::<Tokens>(raw.get()).ok()) {
             self.usage = tokens.into();
         }
         // Further choices are never asked for.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::{Call, Encoded};
 use crate::error::protocol;
-use crate::providers::{Quirks, SystemRole, TokensField};
+use crate::providers::{Quirks, Replay, SystemRole, TokensField};
 use crate::repair::{Answer, Asked, Item, Said, items};
 use crate::schema::{self, Level};
 use crate::{names, thinking};
@@ -40,6 +40,8 @@ enum Message<'a> {
     Assistant {
         role: &'static str,
         content: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reasoning_content: Option<&'static str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<ToolCall<'a>>,
     },
@@ -223,7 +225,10 @@ fn assistant<'a>(said: Said<'a>, quirks: &Quirks) -> Message<'a> {
         _ if quirks.empty_content => Some(String::new()),
         _ => None,
     };
-    Message::Assistant { role: "assistant", content, tool_calls: said.calls.into_iter().map(tool_call).collect() }
+    // Where reasoning must come back with calls, calls of another model have none.
+    let wants_reasoning = quirks.replay == Replay::ReasoningContent && !said.calls.is_empty();
+    let tool_calls = said.calls.into_iter().map(tool_call).collect();
+    Message::Assistant { role: "assistant", content, reasoning_content: wants_reasoning.then_some(""), tool_calls }
 }
 
 fn tool_call(asked: Asked<'_>) -> ToolCall<'_> {

@@ -264,6 +264,15 @@ pub(super) fn recalled(language: Language, query: &str) -> String {
     }
 }
 
+pub(super) fn nothing_recalled(language: Language, query: &str) -> String {
+    match (query, language) {
+        ("", English) => "I was not told to remember anything yet. Say: remember that ...".to_owned(),
+        ("", Chinese) => "还没有要我记住的事。可以说：记住……".to_owned(),
+        (query, English) => format!("I remember nothing about “{query}”. Say: remember that ..."),
+        (query, Chinese) => format!("关于“{query}”我没有记住任何事。可以说：记住……"),
+    }
+}
+
 pub(super) fn more_lines(language: Language, more: usize) -> String {
     match language {
         English => format!("\n({} more {})", more, if more == 1 { "line" } else { "lines" }),

@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use super::super::target::{Order, Target};
 use super::*;
 
 fn read(path: &str) -> Intent {
@@ -47,6 +46,14 @@ fn what_is_not_understood_is_kept_and_the_rest_is_done() {
     assert_eq!(request.unknown, ["dance a little"]);
     let request = parse("hello, tell me a joke");
     assert_eq!((request.tasks.len(), request.unknown.len()), (0, 1));
+}
+
+#[test]
+fn a_file_picked_by_size_needs_a_list_before_it() {
+    let largest = Intent::List { path: None, order: Order::Largest, count: Some(1) };
+    let it = Intent::Read { file: Target::Pick(Order::Largest) };
+    check("read the largest file", &[(largest, false), (it.clone(), true)]);
+    check("list files, then read the largest file", &[(list(), false), (it, true)]);
 }
 
 #[test]

@@ -23,13 +23,8 @@ pub(super) struct RunRow {
 
 /// Returns a run that must be there.
 pub(super) fn require(db: &Connection, session: &SessionKey, run: &RunId) -> Result<RunRow, WorkError<Error>> {
-    let columns = lane::COLUMNS;
-    let sql = format!(
-        "select r.id, r.status, r.epoch, r.seq, r.owner is not null, {columns} from session s join run r on r.session = s.id
-         where s.skey = ?1 and s.removed_at is null and r.idem = ?2"
-    );
     let found = db
-        .prepare_cached(&sql)?
+        .prepare_cached(&find_sql())?
         .query_row([session.as_str(), run.as_str()], |row| {
             Ok(RunRow {
                 id: row.get(0)?,
@@ -42,6 +37,15 @@ pub(super) fn require(db: &Connection, session: &SessionKey, run: &RunId) -> Res
         })
         .optional()?;
     found.ok_or_else(|| WorkError::Refused(Error::NoSuchRun(run.clone())))
+}
+
+/// Returns the statement that finds a run by session and id.
+pub(in crate::sqlite) fn find_sql() -> String {
+    let columns = lane::COLUMNS;
+    format!(
+        "select r.id, r.status, r.epoch, r.seq, r.owner is not null, {columns} from session s join run r on r.session = s.id
+         where s.skey = ?1 and s.removed_at is null and r.idem = ?2"
+    )
 }
 
 impl RunRow {

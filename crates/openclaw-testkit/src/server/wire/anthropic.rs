@@ -74,7 +74,9 @@ fn row(failure: Failure) -> (u16, &'static str, &'static str) {
         Failure::Quota => (400, "invalid_request_error", "You have reached your specified API usage limits."),
         Failure::RateLimit => (429, "rate_limit_error", "This request would exceed your rate limit"),
         Failure::Overloaded => (529, "overloaded_error", "Overloaded"),
-        Failure::ContextOverflow => (400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+        Failure::ContextOverflow => {
+            (400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
+        }
         Failure::BadRequest => (400, "invalid_request_error", "messages: Field required"),
         Failure::Thinking => {
             (400, "invalid_request_error", "thinking: this model does not support the requested thinking setting")

@@ -64,11 +64,7 @@ pub(super) fn hear(body: &Bytes) -> Result<Heard, NotARequest> {
 pub(super) fn refuse(failure: Failure, message: Option<&str>) -> Refused {
     let (status, kind, code, param, default) = row(failure);
     let error = json!({ "message": message.unwrap_or(default), "type": kind, "param": param, "code": code });
-    Refused {
-        status,
-        headers: vec![("x-request-id", "req_scripted".to_owned())],
-        body: json!({ "error": error }),
-    }
+    Refused { status, headers: vec![("x-request-id", "req_scripted".to_owned())], body: json!({ "error": error }) }
 }
 
 type Row = (u16, &'static str, Option<&'static str>, Option<&'static str>, &'static str);
@@ -78,7 +74,9 @@ fn row(failure: Failure) -> Row {
     match failure {
         Failure::Auth => (401, invalid, Some("invalid_api_key"), None, "Incorrect API key provided: bad-key."),
         Failure::Permission => (403, invalid, Some("unsupported_country_region_territory"), None, "Not supported here"),
-        Failure::Quota => (429, "insufficient_quota", Some("insufficient_quota"), None, "You exceeded your current quota"),
+        Failure::Quota => {
+            (429, "insufficient_quota", Some("insufficient_quota"), None, "You exceeded your current quota")
+        }
         Failure::RateLimit => (429, "requests", Some("rate_limit_exceeded"), None, "Rate limit reached for requests"),
         Failure::Overloaded => (503, "server_error", Some("server_is_overloaded"), None, "The server is overloaded"),
         Failure::ContextOverflow => (
@@ -98,7 +96,9 @@ fn row(failure: Failure) -> Row {
         ),
         Failure::NoSuchModel => (404, invalid, Some("model_not_found"), None, "The model does not exist"),
         Failure::TooLarge => (413, invalid, None, None, "Request body is too large"),
-        Failure::Server | Failure::Html | Failure::Empty => (500, "server_error", None, None, "The server had an error"),
+        Failure::Server | Failure::Html | Failure::Empty => {
+            (500, "server_error", None, None, "The server had an error")
+        }
     }
 }
 
@@ -220,7 +220,8 @@ impl Writer for Stream {
     }
 
     fn whole(&self, stop: Stop) -> Value {
-        let content = if self.content.is_empty() && !self.calls.is_empty() { Value::Null } else { self.content.as_str().into() };
+        let content =
+            if self.content.is_empty() && !self.calls.is_empty() { Value::Null } else { self.content.as_str().into() };
         let mut message = json!({ "role": "assistant", "content": content, "refusal": null, "annotations": [] });
         if !self.reasoning.is_empty() {
             message["reasoning_content"] = self.reasoning.as_str().into();

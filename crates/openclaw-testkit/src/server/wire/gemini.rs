@@ -77,9 +77,8 @@ fn row(failure: Failure) -> (u16, &'static str, &'static str) {
 }
 
 fn details(failure: Failure) -> Vec<Value> {
-    let quota = |id: &str| {
-        json!({ "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{ "quotaId": id }] })
-    };
+    let quota =
+        |id: &str| json!({ "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{ "quotaId": id }] });
     let retry = |delay: &str| json!({ "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay });
     match failure {
         Failure::Auth => vec![json!({
@@ -175,7 +174,8 @@ impl Writer for Stream {
 
     fn unknown(&mut self, out: &mut String) {
         let mut response = self.response(&[json!({ "text": "" })], None);
-        response["candidates"][0]["safetyRatings"] = json!([{ "category": "HARM_CATEGORY_FUTURE", "probability": "LOW" }]);
+        response["candidates"][0]["safetyRatings"] =
+            json!([{ "category": "HARM_CATEGORY_FUTURE", "probability": "LOW" }]);
         data_event(out, &response);
     }
 
@@ -201,7 +201,11 @@ impl Writer for Stream {
             let is_plain = |part: &Value| part.get("thoughtSignature").is_none() && part.get("text").is_some();
             match parts.last_mut() {
                 Some(last) if is_plain(last) && is_plain(part) && last["thought"] == part["thought"] => {
-                    let joined = format!("{}{}", last["text"].as_str().unwrap_or_default(), part["text"].as_str().unwrap_or_default());
+                    let joined = format!(
+                        "{}{}",
+                        last["text"].as_str().unwrap_or_default(),
+                        part["text"].as_str().unwrap_or_default()
+                    );
                     last["text"] = joined.into();
                 }
                 _ => parts.push(part.clone()),

@@ -85,7 +85,10 @@ fn messages<'a>(asked: &'a Asked<'_>) -> &'a [Value] {
 fn roles(asked: &Asked<'_>) -> Option<String> {
     const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
     let wrong = messages(asked).iter().find(|message| !ROLES.contains(&text(message, "role")))?;
-    Some(format!("invalid role: {}, must be one of [\"system\", \"user\", \"assistant\", \"tool\"]", text(wrong, "role")))
+    Some(format!(
+        "invalid role: {}, must be one of [\"system\", \"user\", \"assistant\", \"tool\"]",
+        text(wrong, "role")
+    ))
 }
 
 fn call_arguments(asked: &Asked<'_>) -> Option<String> {

@@ -37,7 +37,8 @@ pub(super) fn hear(body: &Bytes) -> Result<Heard, NotARequest> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => &[],
     };
     let spoke = items.iter().rposition(|item| {
-        item["role"] == "assistant" || ["function_call", "reasoning"].contains(&item["type"].as_str().unwrap_or_default())
+        item["role"] == "assistant"
+            || ["function_call", "reasoning"].contains(&item["type"].as_str().unwrap_or_default())
     });
     for item in &items[spoke.map_or(0, |index| index + 1)..] {
         if item["role"] == "user" {
@@ -225,7 +226,11 @@ impl Writer for Stream {
                 "arguments": arguments,
             })
         };
-        self.event(out, "response.output_item.added", json!({ "output_index": index, "item": item("in_progress", "") }));
+        self.event(
+            out,
+            "response.output_item.added",
+            json!({ "output_index": index, "item": item("in_progress", "") }),
+        );
         for fragment in fragments(arguments) {
             let data = json!({ "item_id": id, "output_index": index, "delta": fragment });
             self.event(out, "response.function_call_arguments.delta", data);

@@ -40,7 +40,8 @@ fn every_event_is_json_and_events_with_names_name_their_type() {
                 if data == "[DONE]" {
                     continue;
                 }
-                let value: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{wire:?}: {error}: {data}"));
+                let value: Value =
+                    serde_json::from_str(data).unwrap_or_else(|error| panic!("{wire:?}: {error}: {data}"));
                 if let Some(name) = name.take() {
                     assert_eq!(value["type"], name.as_str());
                 }
@@ -73,7 +74,8 @@ fn a_cut_stream_is_the_beginning_of_the_whole_one_without_its_end() {
 #[test]
 fn a_break_off_ends_the_stream_with_an_error_and_without_an_end() {
     for wire in Wire::ALL {
-        let text = String::from_utf8(bytes(&stream(wire, &Reply::new().text("a").break_off(Failure::Server), cx()))).unwrap();
+        let text =
+            String::from_utf8(bytes(&stream(wire, &Reply::new().text("a").break_off(Failure::Server), cx()))).unwrap();
         let last = text.trim_end().lines().next_back().unwrap();
         assert!(last.contains("error") && !last.contains("[DONE]"), "{wire:?}: {last}");
     }

@@ -3,7 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn page(content_type: &str) -> Page {
-    Page { content_type: content_type.into(), url: "https://a.example/".into(), mode: Mode::Markdown, readability: true }
+    Page {
+        content_type: content_type.into(),
+        url: "https://a.example/".into(),
+        mode: Mode::Markdown,
+        readability: true,
+    }
 }
 
 #[test]
@@ -38,6 +43,8 @@ fn open_tags_are_estimated_without_a_tree() {
     assert_eq!(open_tags("<div><p><p><br/><span>x</span></div>"), 2);
     assert_eq!(open_tags(&"<b>".repeat(9)), 9);
     assert_eq!(open_tags("a < b </p></p>"), 0);
+    assert_eq!(open_tags("<svg><path d='M0'/><g><circle r=1 /></g></svg>"), 2);
+    assert_eq!(open_tags("<div/><div/>"), 2);
 }
 
 #[test]

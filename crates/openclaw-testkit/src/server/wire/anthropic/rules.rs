@@ -80,7 +80,11 @@ fn empty_text(asked: &Asked<'_>) -> Option<String> {
         let content = text(block, "text");
         if content.is_empty() {
             let marked = block.get("cache_control").is_some();
-            let why = if marked { "cache_control cannot be set for empty text blocks" } else { "text content blocks must be non-empty" };
+            let why = if marked {
+                "cache_control cannot be set for empty text blocks"
+            } else {
+                "text content blocks must be non-empty"
+            };
             return Some(format!("messages: {why}"));
         }
         if content.trim().is_empty() {
@@ -112,7 +116,11 @@ fn tool_schemas(asked: &Asked<'_>) -> Option<String> {
 }
 
 fn ids_of(message: &Value, kind: &str, field: &str) -> Vec<String> {
-    items(message, "/content").iter().filter(|it| text(it, "type") == kind).map(|it| text(it, field).to_owned()).collect()
+    items(message, "/content")
+        .iter()
+        .filter(|it| text(it, "type") == kind)
+        .map(|it| text(it, field).to_owned())
+        .collect()
 }
 
 fn tool_results(asked: &Asked<'_>) -> Option<String> {
@@ -164,7 +172,8 @@ fn repeated_ids(asked: &Asked<'_>) -> Option<String> {
 }
 
 fn thinking_signature(asked: &Asked<'_>) -> Option<String> {
-    let thoughts = messages(asked).iter().enumerate().flat_map(|(index, it)| blocks(it, "thinking").map(move |b| (index, b)));
+    let thoughts =
+        messages(asked).iter().enumerate().flat_map(|(index, it)| blocks(it, "thinking").map(move |b| (index, b)));
     let mut wrong = thoughts.filter(|(_, block)| text(block, "signature") != seal(text(block, "thinking")));
     wrong.next().map(|(index, _)| format!("messages.{index}.content: Invalid `signature` in `thinking` block"))
 }

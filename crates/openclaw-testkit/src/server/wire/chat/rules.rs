@@ -32,7 +32,12 @@ fn roles(asked: &Asked<'_>) -> Option<String> {
         return Some("Invalid 'messages': empty array. Expected an array with minimum length 1.".to_owned());
     }
     let wrong = messages(asked).iter().enumerate().find(|(_, message)| !ROLES.contains(&text(message, "role")))?;
-    Some(format!("Invalid value: '{}'. Supported values are: {}. (messages[{}])", text(wrong.1, "role"), ROLES.join(", "), wrong.0))
+    Some(format!(
+        "Invalid value: '{}'. Supported values are: {}. (messages[{}])",
+        text(wrong.1, "role"),
+        ROLES.join(", "),
+        wrong.0
+    ))
 }
 
 /// Only an assistant turn with calls may have no content.
@@ -69,7 +74,8 @@ fn tool_names(asked: &Asked<'_>) -> Option<String> {
 fn tool_options(asked: &Asked<'_>) -> Option<String> {
     let has_tools = !items(asked.body, "/tools").is_empty();
     let option = ["tool_choice", "parallel_tool_calls"].into_iter().find(|option| asked.body.get(option).is_some())?;
-    (!has_tools).then(|| format!("Invalid value for '{option}': '{option}' is only allowed when 'tools' are specified."))
+    (!has_tools)
+        .then(|| format!("Invalid value for '{option}': '{option}' is only allowed when 'tools' are specified."))
 }
 
 fn stream_options(asked: &Asked<'_>) -> Option<String> {
@@ -90,7 +96,9 @@ fn token_field(asked: &Asked<'_>) -> Option<String> {
 fn call_arguments(asked: &Asked<'_>) -> Option<String> {
     messages(asked).iter().enumerate().find_map(|(index, message)| {
         let wrong = items(message, "/tool_calls").iter().position(|call| {
-            !call["function"]["arguments"].is_string() || text(call, "type") != "function" || text(call, "id").is_empty()
+            !call["function"]["arguments"].is_string()
+                || text(call, "type") != "function"
+                || text(call, "id").is_empty()
         })?;
         Some(format!("Invalid type for 'messages[{index}].tool_calls[{wrong}].function.arguments': expected a string."))
     })

@@ -107,9 +107,8 @@ fn parts(asked: &Asked<'_>) -> Option<String> {
 
 fn last_user(asked: &Asked<'_>) -> Option<String> {
     let last = contents(asked).last()?;
-    (text(last, "role") == "model").then(|| {
-        "Please ensure that single turn requests end with a user role or the role field is empty.".to_owned()
-    })
+    (text(last, "role") == "model")
+        .then(|| "Please ensure that single turn requests end with a user role or the role field is empty.".to_owned())
 }
 
 fn thinking_config(asked: &Asked<'_>) -> Option<String> {
@@ -156,9 +155,12 @@ fn tool_results(asked: &Asked<'_>) -> Option<String> {
                     .to_owned(),
             );
         }
-        let differs = |field: &str| calls.iter().zip(&next).any(|(call, response)| {
-            call.get(field).is_some() && text(call, field) != text(response, field)
-        });
+        let differs = |field: &str| {
+            calls
+                .iter()
+                .zip(&next)
+                .any(|(call, response)| call.get(field).is_some() && text(call, field) != text(response, field))
+        };
         if differs("name") || differs("id") {
             return Some("Please ensure that function response name and id match the function call.".to_owned());
         }
@@ -180,7 +182,9 @@ fn thought_signature(asked: &Asked<'_>) -> Option<String> {
     };
     let current = all.iter().rposition(said).unwrap_or(0);
     for content in all[current..].iter().filter(|content| text(content, "role") == "model") {
-        let Some(first) = items(content, "/parts").iter().find(|part| part.get("functionCall").is_some()) else { continue };
+        let Some(first) = items(content, "/parts").iter().find(|part| part.get("functionCall").is_some()) else {
+            continue;
+        };
         let name = text(&first["functionCall"], "name");
         let signature = text(first, "thoughtSignature");
         if signature.is_empty() && is_strict {

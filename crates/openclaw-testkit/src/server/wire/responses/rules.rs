@@ -44,8 +44,13 @@ fn input(asked: &Asked<'_>) -> Option<String> {
             return Some(format!("Invalid value: '{}'. (input[{index}].type)", text(item, "type")));
         }
         let is_message = is(item, "message") || is(item, "");
-        (is_message && !ROLES.contains(&text(item, "role")))
-            .then(|| format!("Invalid value: '{}'. Supported values are: {}. (input[{index}].role)", text(item, "role"), ROLES.join(", ")))
+        (is_message && !ROLES.contains(&text(item, "role"))).then(|| {
+            format!(
+                "Invalid value: '{}'. Supported values are: {}. (input[{index}].role)",
+                text(item, "role"),
+                ROLES.join(", ")
+            )
+        })
     })
 }
 
@@ -121,8 +126,11 @@ fn encrypted_content(asked: &Asked<'_>) -> Option<String> {
 }
 
 fn tool_results(asked: &Asked<'_>) -> Option<String> {
-    let answered: Vec<&str> =
-        inputs(asked).iter().filter(|item| is(item, "function_call_output")).map(|item| text(item, "call_id")).collect();
+    let answered: Vec<&str> = inputs(asked)
+        .iter()
+        .filter(|item| is(item, "function_call_output"))
+        .map(|item| text(item, "call_id"))
+        .collect();
     let mut calls = inputs(asked).iter().filter(|item| is(item, "function_call"));
     let open = calls.find(|item| !answered.contains(&text(item, "call_id")))?;
     Some(format!("No tool output found for function call {}.", text(open, "call_id")))
@@ -145,7 +153,9 @@ fn reasoning_follows(asked: &Asked<'_>) -> Option<String> {
     let all = inputs(asked);
     all.iter().enumerate().filter(|(_, item)| is(item, "reasoning")).find_map(|(index, item)| {
         let next = all.get(index + 1);
-        let follows = next.is_some_and(|next| is(next, "function_call") || is(next, "reasoning") || text(next, "role") == "assistant");
+        let follows = next.is_some_and(|next| {
+            is(next, "function_call") || is(next, "reasoning") || text(next, "role") == "assistant"
+        });
         (!follows).then(|| {
             format!("Item '{}' of type 'reasoning' was provided without its required following item.", text(item, "id"))
         })

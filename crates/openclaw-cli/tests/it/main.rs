@@ -1,0 +1,14 @@
+//! The commands as a person or a script meets them: a fake gateway, a fake
+//! backend, captured streams.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod agent;
+mod config;
+mod exit_codes;
+mod gateway;
+mod manners;
+mod onboard;
+mod screens;
+mod service;
+mod world;

@@ -1,0 +1,126 @@
+//! How the main screens look.
+
+use openclaw_cli::Exit;
+
+use crate::gateway::healthy;
+use crate::world::World;
+
+#[test]
+fn status_answers_the_question_first() {
+    let outcome = World::healthy().terminal(80).env("NO_COLOR", "1").run("status");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        outcome.out,
+        format!(
+            "ok working: last activity 38 s ago\n\
+             gateway   unix:~/.openclaw/gateway.sock  up 3 d 4 h  {version}  31.0 MB\n\
+             model     anthropic/claude-sonnet-4-5  ok\n\
+             agents    1  (1 waiting for you)\n\
+             sessions  1\n"
+        )
+    );
+    assert_eq!(outcome.err, "next  openclaw approvals list\n");
+}
+
+#[test]
+fn status_in_chinese_says_the_same() {
+    let outcome = World::healthy().run("status --lang zh");
+    assert!(outcome.out.starts_with("ok 工作正常: 最近活动 38 s 前"), "{}", outcome.out);
+    let outcome = World::new().env("LANG", "zh_CN.UTF-8").run("status");
+    assert!(outcome.err.starts_with("x  网关未运行（127.0.0.1:1 无人监听）"), "{}", outcome.err);
+}
+
+#[test]
+fn a_gateway_that_is_down_is_one_error_with_one_command() {
+    let outcome = World::new().run("status");
+    assert_eq!(outcome.exit, Exit::Unreachable);
+    assert_eq!(
+        outcome.err,
+        "x  gateway is not running (nothing listens on 127.0.0.1:1)\n  next   openclaw gateway run\n"
+    );
+    let world = World::new();
+    world.write(".openclaw/openclaw.lock", r#"{"pid": 4121, "startedAt": 1, "port": 18789}"#);
+    assert!(world.run("status").err.contains("the last one, pid 4121, is gone"));
+}
+
+#[test]
+fn sessions_are_a_table() {
+    let outcome = World::healthy().terminal(80).env("NO_COLOR", "1").run("sessions list");
+    assert_eq!(
+        outcome.out,
+        "session          title  state  age       model              tokens    cost\n\
+         agent:main:main  notes         38 s ago  claude-sonnet-4-5   18.4k  $0.031\n"
+    );
+}
+
+#[test]
+fn logs_are_drawn_and_never_obeyed() {
+    let outcome = World::healthy().run("logs");
+    assert_eq!(outcome.out, "2026-11-20T14:03:07Z  info   gateway  ready  port=18789\nplain \\u{1b}[2J line\n");
+}
+
+#[test]
+fn help_and_version_are_for_stdout() {
+    let outcome = World::new().run("--version");
+    assert_eq!((outcome.exit, outcome.out), (Exit::Done, format!("openclaw {}\n", env!("CARGO_PKG_VERSION"))));
+    let outcome = World::new().run("-h");
+    assert_eq!(outcome.exit, Exit::Done);
+    assert!(outcome.out.starts_with("Examples:\n  openclaw onboard"), "{}", outcome.out);
+    assert!(outcome.out.lines().count() <= 48, "{}", outcome.out.lines().count());
+    // Bare, without a terminal: the same help, as a usage error.
+    assert_eq!(World::new().run("").exit, Exit::Usage);
+}
+
+#[test]
+fn doctor_lists_the_worst_first_and_mends_what_it_can() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    world.write(".openclaw/openclaw.json", r#"{ "gateway": { "port": "many" } }"#);
+    let state = world.path(".openclaw");
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let outcome = world.run("doctor");
+    assert_eq!(outcome.exit, Exit::Problems);
+    let rows: Vec<&str> = outcome.out.lines().skip(1).collect();
+    assert!(rows[0].starts_with("x  D010"), "{rows:?}");
+    assert!(rows.iter().any(|row| row.starts_with("!  D031") && row.ends_with("--fix")), "{rows:?}");
+    let outcome = world.run("doctor --fix");
+    assert!(outcome.out.contains("fixed: D031"), "{}", outcome.out);
+    assert_eq!(state.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn doctor_is_content_with_a_sound_installation() {
+    let outcome = World::healthy().run("doctor");
+    assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+    assert!(outcome.out.starts_with("ok "), "{}", outcome.out);
+}
+
+#[test]
+fn completion_knows_live_ids_and_is_silent_without_a_gateway() {
+    let ask = |world: World, words: &[&str]| {
+        let line: Vec<&str> = ["--", "openclaw"].into_iter().chain(words.iter().copied()).collect();
+        let began = std::time::Instant::now();
+        let outcome = world.env("OPENCLAW_COMPLETE", "fish").run_words(&line);
+        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""));
+        (outcome.out, began.elapsed())
+    };
+    assert!(ask(World::healthy(), &["sessions", "show", ""]).0.contains("agent:main:main"));
+    assert!(ask(World::healthy(), &["models", "use", ""]).0.contains("anthropic/claude-sonnet-4-5"));
+    assert!(ask(World::new(), &["config", "get", "gateway.po"]).0.contains("gateway.port"));
+    assert!(ask(World::new(), &["sta"]).0.contains("status"));
+    assert_eq!(ask(World::new(), &["sessions", "show", "agent"]).0, "");
+}
+
+#[test]
+fn scripts_of_all_shells_are_printed() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let outcome = World::new().run(&format!("completion {shell}"));
+        assert!(outcome.out.contains("OPENCLAW_COMPLETE"), "{shell}: {}", outcome.out);
+    }
+}
+
+#[test]
+fn a_model_that_answers_is_measured() {
+    let outcome = World::new().embedding(healthy).run("models probe anthropic/claude-sonnet-4-5 --json");
+    assert_eq!(outcome.json()["data"]["models"][0]["ok"], true, "{outcome:?}");
+}
