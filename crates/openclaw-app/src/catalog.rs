@@ -1,5 +1,6 @@
 //! What is configured: agents, models and tools, behind the port `Catalog`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -7,21 +8,26 @@ use std::time::Duration;
 use openclaw_config::Home;
 use openclaw_domain::catalog::{Agent, ModelInfo};
 use openclaw_domain::model::{ModelChoice, Thinking};
-use openclaw_domain::ports::Catalog;
+use openclaw_domain::ports::{Catalog, Gate};
 use openclaw_domain::tool::ToolSpec;
 use openclaw_domain::{AgentId, Limits};
 use openclaw_llm::Router;
+use openclaw_security::Profiles;
 use serde_json::Value;
 
 /// The catalogue of the running program; replaced as a whole on reload.
 pub(crate) struct Configured {
     router: Arc<Router>,
+    gate: Arc<Profiles>,
+    /// All tools that exist, sorted by name.
+    tools: Vec<ToolSpec>,
     inner: RwLock<Inner>,
 }
 
 struct Inner {
     agents: Vec<Agent>,
-    tools: Arc<[ToolSpec]>,
+    /// The tools on offer per agent; every turn asks for them.
+    offered: HashMap<AgentId, Arc<[ToolSpec]>>,
     is_confined: bool,
 }
 
@@ -37,17 +43,23 @@ pub(crate) struct Sections<'a> {
 
 impl Configured {
     /// Makes a catalogue.
-    pub(crate) fn new(router: Arc<Router>, sections: &Sections<'_>, tools: Arc<[ToolSpec]>) -> Self {
-        let inner = Inner { agents: agents(sections, &router), tools, is_confined: is_confined(sections.tools) };
-        Self { router, inner: RwLock::new(inner) }
+    pub(crate) fn new(router: Arc<Router>, gate: Arc<Profiles>, sections: &Sections<'_>, tools: Vec<ToolSpec>) -> Self {
+        let inner = Inner { agents: Vec::new(), offered: HashMap::new(), is_confined: true };
+        let configured = Self { router, gate, tools, inner: RwLock::new(inner) };
+        configured.replace(sections);
+        configured
     }
 
-    /// Takes over a changed configuration.
+    /// Takes over a changed configuration; the gate has it already.
     pub(crate) fn replace(&self, sections: &Sections<'_>) {
-        let (agents, is_confined) = (agents(sections, &self.router), is_confined(sections.tools));
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        inner.agents = agents;
-        inner.is_confined = is_confined;
+        let agents = agents(sections, &self.router);
+        let offered = agents.iter().map(|agent| (agent.id.clone(), self.offered(&agent.id))).collect();
+        let is_confined = is_confined(sections.tools);
+        *self.inner.write().unwrap_or_else(PoisonError::into_inner) = Inner { agents, offered, is_confined };
+    }
+
+    fn offered(&self, agent: &AgentId) -> Arc<[ToolSpec]> {
+        self.tools.iter().filter(|tool| self.gate.offers(agent, tool)).cloned().collect()
     }
 
     /// Returns an agent's folder, and whether its file tools stay inside.
@@ -75,9 +87,8 @@ impl Catalog for Configured {
         self.router.models()
     }
 
-    fn tools(&self, _agent: &AgentId) -> Arc<[ToolSpec]> {
-        // Which of them an agent may use is the gate's to say.
-        self.read().tools.clone()
+    fn tools(&self, agent: &AgentId) -> Arc<[ToolSpec]> {
+        self.read().offered.get(agent).cloned().unwrap_or_default()
     }
 }
 

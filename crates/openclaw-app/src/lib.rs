@@ -15,7 +15,11 @@ mod reload;
 mod settings;
 mod signals;
 mod telemetry;
+mod tools;
 mod wire;
 mod workspaces;
 
 pub use backend::App;
+
+#[cfg(test)]
+mod tests;

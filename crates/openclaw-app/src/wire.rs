@@ -29,7 +29,7 @@ use crate::models;
 use crate::settings::FileSettings;
 use crate::telemetry::LogFiles;
 use crate::workspaces::WorkspaceBook;
-use crate::{access, machine};
+use crate::{access, machine, tools};
 
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
@@ -85,8 +85,8 @@ impl Runtime {
         let router = models::router(&loaded, net.clone(), clock.clone(), plan.local_llm.as_deref()).await?;
         let gate = Arc::new(Profiles::new(policy(&loaded)));
         let grants: Arc<dyn Grants> = Arc::new(GrantBook::open(Arc::new(store.clone()), gate.clone()).await?);
-        let tools = openclaw_tools::build(&loaded.value["tools"]);
-        let catalog = catalog(&loaded, router.clone(), &tools);
+        let tools = tools::build(&loaded);
+        let catalog = catalog(&loaded, router.clone(), gate.clone(), &tools);
         let folders = Arc::new(WorkspaceBook::new(catalog.clone()));
         let processes = processes(&loaded, folders.clone(), clock.clone());
         let parts = Arc::new(Parts { configuration: plan.configuration.clone(), router, gate, catalog });
@@ -136,10 +136,10 @@ fn policy(loaded: &Loaded) -> Policy {
     policy
 }
 
-fn catalog(loaded: &Loaded, router: Arc<Router>, tools: &[Arc<dyn Tool>]) -> Arc<Configured> {
+fn catalog(loaded: &Loaded, router: Arc<Router>, gate: Arc<Profiles>, tools: &[Arc<dyn Tool>]) -> Arc<Configured> {
     let mut specs: Vec<ToolSpec> = tools.iter().map(|tool| tool.spec().clone()).collect();
     specs.sort_by(|a, b| a.name.cmp(&b.name));
-    Arc::new(Configured::new(router, &sections(loaded), specs.into()))
+    Arc::new(Configured::new(router, gate, &sections(loaded), specs))
 }
 
 fn sections(loaded: &Loaded) -> Sections<'_> {

@@ -5,6 +5,7 @@ pub(crate) mod colour;
 pub(crate) mod failure;
 pub(crate) mod json;
 pub(crate) mod line;
+pub(crate) mod number;
 pub(crate) mod progress;
 pub(crate) mod table;
 pub(crate) mod time;

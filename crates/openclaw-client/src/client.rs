@@ -13,7 +13,7 @@ use crate::driver::{Driver, Order, Outgoing};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::events::{Events, QUEUE};
-use crate::handshake::{ConnectOptions, shake};
+use crate::handshake::{ConnectOptions, Credential, shake};
 use crate::wire::Socket;
 
 /// Calls that may wait for the socket; more make the caller wait.
@@ -66,7 +66,7 @@ impl Client {
             let mut socket = Socket::open(endpoint).await?;
             let hello = if endpoint.is_unix() {
                 // The kernel tells the gateway who we are; a credential would only leak.
-                let bare = ConnectOptions { credential: Default::default(), identity: None, ..options.clone() };
+                let bare = ConnectOptions { credential: Credential::None, identity: None, ..options.clone() };
                 shake(&mut socket, &bare).await?
             } else {
                 shake(&mut socket, options).await?

@@ -71,7 +71,7 @@ impl Driver {
         tokio::pin!(silence);
         loop {
             tokio::select! {
-                incoming = self.socket.receive() => {
+                incoming = self.socket.receive_for(|| self.events.receiver_count() > 0) => {
                     silence.as_mut().reset(Instant::now() + self.silence_max);
                     match incoming {
                         Ok(Incoming::Response(response)) => answer(pending, response),
@@ -81,6 +81,8 @@ impl Driver {
                             }
                             let _nobody = self.events.send(Notice::Event(event));
                         }
+                        // Nobody hears of a gap, but the count must go on.
+                        Ok(Incoming::Unheard { seq }) => drop(counter.take(seq)),
                         Ok(Incoming::Other) => {}
                         Err(error @ Error::Protocol(_)) => {
                             self.socket.close(close::PROTOCOL, "not a frame").await;

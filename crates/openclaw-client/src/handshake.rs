@@ -186,7 +186,7 @@ async fn answer(socket: &mut Socket) -> Result<Response, Error> {
     for _ in 0..FRAMES_MAX {
         match socket.receive().await? {
             Incoming::Response(response) if response.id == CONNECT_ID => return Ok(response),
-            Incoming::Response(_) | Incoming::Event(_) | Incoming::Other => {}
+            Incoming::Response(_) | Incoming::Event(_) | Incoming::Unheard { .. } | Incoming::Other => {}
         }
     }
     Err(Error::Protocol("no answer to connect".to_owned()))

@@ -6,7 +6,7 @@ use openclaw_protocol::error::close;
 use openclaw_protocol::frame::{Frame, StateVersion};
 use openclaw_protocol::{ErrorBody, Event, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -38,21 +38,28 @@ pub(crate) enum Incoming {
     Response(Response),
     /// Something happened.
     Event(Event),
+    /// Something happened that nobody listens for; only its number matters.
+    Unheard {
+        /// Its number on this connection.
+        seq: Option<u64>,
+    },
     /// Well-formed, but none of ours: skipped, so that new frame kinds do no harm.
     Other,
 }
 
-/// One shape for all frames: cheaper than a tagged enum, which would buffer.
+/// One shape for all frames: cheaper than a tagged enum, which would buffer. The
+/// payload stays text until somebody wants it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct Wire<'a> {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
     id: String,
     #[serde(default)]
     ok: bool,
-    payload: Option<Value>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
     error: Option<ErrorBody>,
     #[serde(default)]
     event: String,
@@ -62,15 +69,20 @@ struct Wire {
 }
 
 impl Incoming {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Incoming, Error> {
-        let wire: Wire = serde_json::from_slice(bytes).map_err(|error| Error::Protocol(error.to_string()))?;
+    /// Reads a frame; events are read whole only when they are wanted.
+    pub(crate) fn parse(bytes: &[u8], wants_events: bool) -> Result<Incoming, Error> {
+        let not_a_frame = |error: serde_json::Error| Error::Protocol(error.to_string());
+        let wire: Wire<'_> = serde_json::from_slice(bytes).map_err(not_a_frame)?;
+        let payload = || wire.payload.map(|raw| serde_json::from_str(raw.get())).transpose().map_err(not_a_frame);
         Ok(match wire.kind.as_str() {
             "res" => {
-                Incoming::Response(Response { id: wire.id, ok: wire.ok, payload: wire.payload, error: wire.error })
+                let payload = payload()?;
+                Incoming::Response(Response { id: wire.id, ok: wire.ok, payload, error: wire.error })
             }
+            "event" if !wants_events => Incoming::Unheard { seq: wire.seq },
             "event" => Incoming::Event(Event {
+                payload: payload()?,
                 event: wire.event,
-                payload: wire.payload,
                 seq: wire.seq,
                 state_version: wire.state_version,
                 recipient_profile_id: wire.recipient_profile_id,
@@ -132,10 +144,15 @@ impl Socket {
 
     /// Waits for the next frame. May be dropped without losing one.
     pub(crate) async fn receive(&mut self) -> Result<Incoming, Error> {
+        self.receive_for(|| true).await
+    }
+
+    /// As [`Socket::receive`]; `wants_events` is asked once a frame has come.
+    pub(crate) async fn receive_for(&mut self, wants_events: impl Fn() -> bool) -> Result<Incoming, Error> {
         loop {
             match self.inner.next().await {
-                Some(Ok(Message::Text(text))) => return Incoming::parse(text.as_bytes()),
-                Some(Ok(Message::Binary(bytes))) => return Incoming::parse(&bytes),
+                Some(Ok(Message::Text(text))) => return Incoming::parse(text.as_bytes(), wants_events()),
+                Some(Ok(Message::Binary(bytes))) => return Incoming::parse(&bytes, wants_events()),
                 Some(Ok(Message::Close(frame))) => return Err(closed_by(frame)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(Incoming::Other),
                 Some(Ok(Message::Frame(_))) => {}
@@ -206,10 +223,12 @@ mod tests {
 
     #[test]
     fn frames_are_told_apart_and_unknown_kinds_are_skipped() {
-        let parse = |text: &str| Incoming::parse(text.as_bytes());
+        let parse = |text: &str| Incoming::parse(text.as_bytes(), true);
         assert!(matches!(parse(r#"{"type":"res","id":"1","ok":true}"#), Ok(Incoming::Response(_))));
         assert!(matches!(parse(r#"{"type":"event","event":"tick","seq":3}"#), Ok(Incoming::Event(_))));
         assert!(matches!(parse(r#"{"type":"later","x":1}"#), Ok(Incoming::Other)));
+        let unheard = Incoming::parse(br#"{"type":"event","event":"tick","seq":3,"payload":{}}"#, false);
+        assert_eq!(unheard.unwrap(), Incoming::Unheard { seq: Some(3) });
         assert!(parse("{").is_err());
         assert!(parse(r#"{"id":"1"}"#).is_err());
     }

@@ -57,7 +57,11 @@ impl Params {
 
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let value = self.0.get(name)?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the shape to be a whole number")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked by the shape to be a whole number"
+        )]
         value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
     }
 
@@ -117,11 +121,13 @@ pub(crate) fn start(cx: Cx, name: &str, params: Option<Value>) -> Result<Call, E
     };
     match admit(&cx.client, row.method, params) {
         Ok(params) => {
-            metrics::counter!(crate::metrics::REQUESTS, "method" => row.method.name, "outcome" => "started").increment(1);
+            metrics::counter!(crate::metrics::REQUESTS, "method" => row.method.name, "outcome" => "started")
+                .increment(1);
             Ok((row.run)(cx, params))
         }
         Err(error) => {
-            metrics::counter!(crate::metrics::REQUESTS, "method" => row.method.name, "outcome" => "refused").increment(1);
+            metrics::counter!(crate::metrics::REQUESTS, "method" => row.method.name, "outcome" => "refused")
+                .increment(1);
             Err(error)
         }
     }
@@ -142,10 +148,15 @@ fn admit(client: &Client, method: &Method, params: Option<Value>) -> Result<Para
         ));
     }
     if let Some(key) = target_of(method.name)
-        && params.as_ref().and_then(|params| params.get(key)).is_none_or(|value| value.as_str().is_none_or(str::is_empty))
+        && params
+            .as_ref()
+            .and_then(|params| params.get(key))
+            .is_none_or(|value| value.as_str().is_none_or(str::is_empty))
     {
         let details = json!({ "code": "SESSION_MUTATION_TARGET_REQUIRED", "method": method.name });
-        return Err(ErrorBody::new(ErrorCode::InvalidRequest, "session mutation target is unavailable").with_details(details));
+        return Err(
+            ErrorBody::new(ErrorCode::InvalidRequest, "session mutation target is unavailable").with_details(details)
+        );
     }
     let params = method.params.check(params);
     let invalid = |why| ErrorBody::new(ErrorCode::InvalidRequest, format!("invalid {} params: {why}", method.name));

@@ -78,7 +78,9 @@ fn presence_of(client: &Client) -> Value {
     if client.role == Role::Operator && !client.scopes.is_empty() {
         row["scopes"] = json!(client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>());
     }
-    for (name, value) in [("instanceId", &info.instance_id), ("deviceFamily", &info.device_family), ("deviceId", &client.device)] {
+    for (name, value) in
+        [("instanceId", &info.instance_id), ("deviceFamily", &info.device_family), ("deviceId", &client.device)]
+    {
         if let Some(value) = value {
             row[name] = json!(value);
         }

@@ -65,7 +65,11 @@ impl Refused {
 }
 
 /// Lets a client in, or says how the connection ends.
-pub(crate) async fn establish(gateway: &Gateway, socket: &mut Socket, came: Came) -> Result<Established, Option<Close>> {
+pub(crate) async fn establish(
+    gateway: &Gateway,
+    socket: &mut Socket,
+    came: Came,
+) -> Result<Established, Option<Close>> {
     let challenge = Challenge { nonce: uuid::Uuid::new_v4().to_string(), ts: gateway.now() };
     let payload = json!({ "nonce": challenge.nonce, "ts": challenge.ts });
     if !socket.send(Frame::new(names::CHALLENGE, &payload, WhenSlow::Close).directed()) {

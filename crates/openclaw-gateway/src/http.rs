@@ -83,7 +83,9 @@ async fn respond(gateway: Arc<Gateway>, peer: Peer, request: Request<Incoming>) 
         (&Method::GET, "/metrics") => metrics(&gateway, came, request.headers()).await,
         (&Method::POST, "/rpc") => rpc(gateway, came, request).await,
         (_, "/rpc") => not_allowed("POST"),
-        (&Method::GET | &Method::HEAD, path) if is_page(path) => page::front(request.headers(), &gateway.options.version),
+        (&Method::GET | &Method::HEAD, path) if is_page(path) => {
+            page::front(request.headers(), &gateway.options.version)
+        }
         (_, path) if path == "/v1" || path.starts_with("/v1/") => unauthorized(),
         _ => plain(StatusCode::NOT_FOUND, "Not Found"),
     }
@@ -153,20 +155,29 @@ async fn metrics(gateway: &Gateway, came: Came, headers: &HeaderMap) -> Answer {
     }
     let mut answer = plain(StatusCode::OK, "");
     *answer.body_mut() = Full::new(Bytes::from((gateway.options.metrics)()));
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     answer
 }
 
 /// Answers a JSON-RPC call or batch.
 async fn rpc(gateway: Arc<Gateway>, came: Came, request: Request<Incoming>) -> Answer {
-    let is_json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-    });
+    let is_json =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        });
     // A form or `text/plain` is what a foreign page can send without asking.
     if !is_json {
-        return failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json", "invalid_request_error");
+        return failure(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-type must be application/json",
+            "invalid_request_error",
+        );
     }
-    let Ok(client) = admit::admit_bearer(&gateway, came, bearer(request.headers())).await else { return unauthorized() };
+    let Ok(client) = admit::admit_bearer(&gateway, came, bearer(request.headers())).await else {
+        return unauthorized();
+    };
     let limit = gateway.options.limits.payload_bytes_max;
     let Ok(body) = Limited::new(request.into_body(), limit).collect().await else {
         return failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or was cut", "invalid_request_error");

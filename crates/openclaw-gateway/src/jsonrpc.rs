@@ -266,7 +266,9 @@ fn invoke(params: Option<Value>) -> Result<(String, Option<Value>), ErrorBody> {
     let Some(Value::Object(mut params)) = params else { return Ok(("agent".to_owned(), params)) };
     if params.contains_key("tools") {
         // Running with more tools than asked for would be worse than not running.
-        return Err(invalid("invalid agent.invoke params: at /tools: narrowing tools for one call is not supported; leave it out"));
+        return Err(invalid(
+            "invalid agent.invoke params: at /tools: narrowing tools for one call is not supported; leave it out",
+        ));
     }
     if let Some(prompt) = params.remove("prompt") {
         params.entry("message").or_insert(prompt);

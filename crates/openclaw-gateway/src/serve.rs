@@ -113,10 +113,10 @@ impl Handle {
                     tracing::warn!(left = gateway.tasks.len(), "connections did not end in time and are dropped");
                 }
             }
-            if let Some(path) = &self.unix_socket {
-                if let Err(error) = rustix::fs::unlink(path) {
-                    tracing::debug!(%error, path = %path.display(), "the unix socket was gone already");
-                }
+            if let Some(path) = &self.unix_socket
+                && let Err(error) = rustix::fs::unlink(path)
+            {
+                tracing::debug!(%error, path = %path.display(), "the unix socket was gone already");
             }
         }
     }

@@ -130,6 +130,13 @@ pub(crate) const TOGETHER: &[ModelRow] = &[
     row("meta-llama/Llama-3.3-70B-Instruct-Turbo", "Llama 3.3 70B Turbo", 131_072, 16_384).blind().plain(),
 ];
 
+pub(crate) const MOONSHOT: &[ModelRow] =
+    &[row("kimi-k3", "Kimi K3", 262_144, 65_536), row("kimi-k2.6", "Kimi K2.6", 262_144, 65_536)];
+
+pub(crate) const ZAI: &[ModelRow] = &[row("glm-4.6", "GLM-4.6", 200_000, 128_000).blind()];
+
+pub(crate) const QWEN: &[ModelRow] = &[row("qwen3-max", "Qwen3 Max", 262_144, 65_536).blind().plain()];
+
 #[cfg(test)]
 mod tests {
     use crate::providers;

@@ -31,6 +31,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(3600);
 const USAGE_WAIT: Duration = Duration::from_secs(2);
 /// How long the end of the body is waited for, so that the connection can be used again.
 const DRAIN_WAIT: Duration = Duration::from_millis(20);
+/// Most chunks read for that.
+const DRAIN_CHUNKS_MAX: usize = 16;
 
 /// Builds the request of a call.
 pub(crate) fn request(call: &Call<'_>, credential: Option<&Credential>, encoded: Encoded) -> Request {
@@ -106,6 +108,8 @@ pub(crate) struct Exchange {
     decoder: Option<Decoder>,
     out: Out,
     ends_at: Duration,
+    /// Until when usage is waited for.
+    usage_until: Option<Duration>,
 }
 
 impl Exchange {
@@ -126,7 +130,17 @@ impl Exchange {
         let Some(framing) = framing_of(&response, dialect) else { return Err(unfit(response).await) };
         let decoder = Some(Decoder::new(dialect, reading));
         let ends_at = clock.monotonic() + ANSWER_MAX;
-        Ok(Exchange { clock, host, pace, body: response.body, framing, decoder, out: Out::new(), ends_at })
+        Ok(Exchange {
+            clock,
+            host,
+            pace,
+            body: response.body,
+            framing,
+            decoder,
+            out: Out::new(),
+            ends_at,
+            usage_until: None,
+        })
     }
 
     /// Returns the next event; `Done` is the last one.
@@ -139,9 +153,9 @@ impl Exchange {
             let Some(decoder) = &self.decoder else { return Err(protocol("the answer was complete already")) };
             let chunk = match decoder.progress() {
                 Progress::Open => self.body.next().await,
-                Progress::Ended => self.brief(USAGE_WAIT).await,
+                Progress::Ended => self.late_chunk().await,
                 Progress::Closed => {
-                    while self.brief(DRAIN_WAIT).await.is_some_and(|chunk| chunk.is_ok()) {}
+                    self.drain().await;
                     None
                 }
             };
@@ -151,6 +165,25 @@ impl Exchange {
                 // What breaks after the terminal marker does no harm.
                 Some(Err(_)) if decoder_ended(self.decoder.as_ref()) => return self.end(),
                 Some(Err(failure)) => return Err(broken(&failure)),
+            }
+        }
+    }
+
+    /// Returns what follows the terminal marker; signs of life do not prolong the wait.
+    async fn late_chunk(&mut self) -> Option<Result<Bytes, NetError>> {
+        let now = self.clock.monotonic();
+        let until = *self.usage_until.get_or_insert(now + USAGE_WAIT);
+        match until.checked_sub(now) {
+            Some(left) if !left.is_zero() => self.brief(left).await,
+            Some(_) | None => None,
+        }
+    }
+
+    /// Reads to the end of the body when that is near.
+    async fn drain(&mut self) {
+        for _ in 0..DRAIN_CHUNKS_MAX {
+            if self.brief(DRAIN_WAIT).await.is_none_or(|chunk| chunk.is_err()) {
+                return;
             }
         }
     }

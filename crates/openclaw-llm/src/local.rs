@@ -106,9 +106,23 @@ impl fmt::Display for Listing {
 /// # Errors
 /// When nobody answers, or the model is not there.
 pub async fn find(net: &dyn Net, wanted: &str) -> Result<LocalChoice, LocalError> {
+    find_at(net, &usual(), wanted).await
+}
+
+/// Returns every server that answers at the usual places, with all its models.
+pub async fn servers(net: &dyn Net) -> Vec<Provider> {
+    let usual = usual();
+    let lists = join_all(usual.iter().map(|server| list(net, server))).await;
+    let answered = usual.into_iter().zip(lists).filter_map(|(server, models)| {
+        let row = providers::find(server.provider)?;
+        Some(Provider { base_url: server.base_url, models: models?, ..of_row(row) })
+    });
+    answered.collect()
+}
+
+fn usual() -> Vec<Server> {
     let rows = SERVERS.iter().filter_map(|id| providers::find(id));
-    let servers: Vec<Server> = rows.map(|row| Server { provider: row.id, base_url: row.base_url.to_owned() }).collect();
-    find_at(net, &servers, wanted).await
+    rows.map(|row| Server { provider: row.id, base_url: row.base_url.to_owned() }).collect()
 }
 
 /// Looks at the given places.

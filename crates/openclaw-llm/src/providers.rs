@@ -137,7 +137,8 @@ const OPENAI: Quirks = Quirks {
     ..Quirks::PLAIN
 };
 
-const LOCAL: Quirks = Quirks { thinking: ThinkingStyle::None, idle_timeout: IDLE_LONG, ..Quirks::PLAIN };
+/// A server on the owner's machine: it loads the model first.
+pub(crate) const LOCAL: Quirks = Quirks { thinking: ThinkingStyle::None, idle_timeout: IDLE_LONG, ..Quirks::PLAIN };
 
 const fn remote(id: &'static str, name: &'static str, base_url: &'static str, key: &'static [&'static str]) -> Row {
     Row {
@@ -248,6 +249,40 @@ pub const ALL: &[Row] = &[
     Row {
         models: catalogue::TOGETHER,
         ..remote("together", "Together", "https://api.together.ai/v1", &["TOGETHER_API_KEY"])
+    },
+    Row {
+        quirks: Quirks {
+            tokens_field: TokensField::MaxCompletionTokens,
+            thinking: ThinkingStyle::Switch,
+            replay: Replay::ReasoningContent,
+            think_tags: false,
+            ..Quirks::PLAIN
+        },
+        models: catalogue::MOONSHOT,
+        ..remote("moonshot", "Moonshot", "https://api.moonshot.ai/v1", &["MOONSHOT_API_KEY"])
+    },
+    Row {
+        quirks: Quirks {
+            thinking: ThinkingStyle::Switch,
+            replay: Replay::ReasoningContent,
+            empty_content: true,
+            think_tags: false,
+            // Without it arguments arrive in one piece after a long silence.
+            extra_body: r#"{"tool_stream":true}"#,
+            ..Quirks::PLAIN
+        },
+        models: catalogue::ZAI,
+        ..remote("zai", "Z.AI", "https://api.z.ai/api/paas/v4", &["ZAI_API_KEY", "ZHIPUAI_API_KEY"])
+    },
+    Row {
+        quirks: Quirks { thinking: ThinkingStyle::EnableThinking, think_tags: false, ..Quirks::PLAIN },
+        models: catalogue::QWEN,
+        ..remote(
+            "qwen",
+            "Qwen",
+            "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+            &["DASHSCOPE_API_KEY", "QWEN_API_KEY"],
+        )
     },
     Row { dialect: Dialect::Ollama, ..local("ollama", "Ollama", "http://127.0.0.1:11434", &["OLLAMA_API_KEY"]) },
     local("lmstudio", "LM Studio", "http://127.0.0.1:1234/v1", &["LM_API_TOKEN"]),

@@ -209,7 +209,7 @@ fn has_usable_ids(turn: &AssistantTurn, dialect: Dialect) -> bool {
 
 /// Returns a model's id without its date, so that an alias and its snapshot are one family.
 pub(crate) fn family(model: &str) -> &str {
-    let model = model.split(['@', ':']).next().unwrap_or(model);
+    let model = model.split('@').next().unwrap_or(model);
     let model = model.strip_suffix("-latest").unwrap_or(model);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((head, tail)) = model.rsplit_once('-')
@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(family("claude-3-5-haiku-latest"), "claude-3-5-haiku");
         assert_eq!(family("gpt-5-mini"), "gpt-5-mini");
         assert_ne!(family("claude-opus-4-8"), family("claude-opus-5"));
+        assert_ne!(family("qwen3:8b"), family("qwen3:70b"));
     }
 
     #[test]

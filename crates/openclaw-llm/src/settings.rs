@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 use crate::offline;
 use crate::providers::{self, Auth, Quirks};
+use crate::repair::family;
 
 pub use credentials::{Credential, Profile, ProfileKind};
 
@@ -82,9 +83,14 @@ impl Provider {
         self.timeout.unwrap_or(self.quirks.idle_timeout)
     }
 
-    /// Returns a model, a listed one or one derived from its name.
+    /// Returns a model: a listed one, a dated snapshot of one, or one derived from its name.
     pub(crate) fn model(&self, id: &str) -> Model {
-        self.models.iter().find(|model| model.id == id).cloned().unwrap_or_else(|| Model::guess(id))
+        let listed = || self.models.iter().find(|model| model.id == id);
+        let same_family = || self.models.iter().find(|model| family(&model.id) == family(id));
+        match listed().or_else(same_family) {
+            Some(model) => Model { id: id.to_owned(), ..model.clone() },
+            None => Model::guess(id),
+        }
     }
 }
 
@@ -219,6 +225,9 @@ const PROVIDER_ALIASES: &[(&str, &str)] = &[
     ("llama.cpp", "llamacpp"),
     ("llama-server", "llamacpp"),
     ("grok", "xai"),
+    ("kimi", "moonshot"),
+    ("z.ai", "zai"),
+    ("dashscope", "qwen"),
 ];
 
 impl Settings {

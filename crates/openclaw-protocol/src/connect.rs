@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::frame::StateVersion;
-use crate::shape::{
-    ANY, Field, Kind, NAME, NAMES, OBJECT, Shape, TEXT, integer, one_of, optional, required, text,
-};
+use crate::shape::{ANY, Field, Kind, NAME, NAMES, OBJECT, Shape, TEXT, integer, one_of, optional, required, text};
 
 /// Parameters of `connect`. Checked field by field by the server, which names
 /// the first violation as the published schema's validator would.

@@ -43,6 +43,8 @@ impl Mode {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecRules {
     mode: Option<Mode>,
+    /// The section that said the mode.
+    place: Option<String>,
     safe_bins: Option<SafeBins>,
     strict_inline_eval: Option<bool>,
 }
@@ -66,6 +68,7 @@ impl ExecRules {
     pub(crate) fn or(self, wider: ExecRules) -> ExecRules {
         ExecRules {
             mode: self.mode.or(wider.mode),
+            place: self.place.or(wider.place),
             safe_bins: self.safe_bins.or(wider.safe_bins),
             strict_inline_eval: self.strict_inline_eval.or(wider.strict_inline_eval),
         }
@@ -74,6 +77,11 @@ impl ExecRules {
     /// Returns the mode in force; unless configured otherwise, a person is asked.
     pub fn mode(&self) -> Mode {
         self.mode.unwrap_or(Mode::Ask)
+    }
+
+    /// Names the rule for people and models.
+    pub(crate) fn name(&self) -> String {
+        format!("{}.exec.mode={}", self.place.as_deref().unwrap_or("tools"), self.mode().as_str())
     }
 
     /// Rules over the arguments of a call. A foreign tool's arguments may mean
@@ -163,8 +171,10 @@ fn is_neutral(key: &str, value: &Value) -> bool {
 }
 
 pub(crate) fn read(reader: &mut Reader, place: &str, exec: &Value) -> ExecRules {
+    let mode = mode(reader, place, exec);
     ExecRules {
-        mode: mode(reader, place, exec),
+        place: mode.map(|_| place.to_owned()),
+        mode,
         safe_bins: SafeBins::read(reader, place, exec),
         strict_inline_eval: exec.get("strictInlineEval").filter(|it| !it.is_null()).map(|it| it != &Value::Bool(false)),
     }

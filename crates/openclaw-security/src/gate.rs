@@ -86,7 +86,7 @@ impl Gate for Profiles {
 
 fn exec(state: &State, request: &Request) -> Verdict {
     let rules = state.policy.exec(&request.agent);
-    let rule = format!("tools.exec.mode={}", rules.mode().as_str());
+    let rule = rules.name();
     let is_foreign = !is_known(canonical(&request.call.name));
     match rules.rule(&request.call.arguments, is_foreign) {
         Ruling::Run => Verdict::Allow,

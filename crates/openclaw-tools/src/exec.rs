@@ -145,13 +145,13 @@ fn tell(output: &str, cx: &ToolCx) {
     }
 }
 
-/// The run time stays out of the text: a result that differs each time would
+/// Run time and id stay out of the text: a result that differs each time would
 /// hide an identical call from the run's breaker.
 fn ended(spawned: Spawned, exit: Exit, output: Tail, last: &Snapshot) -> ToolOutput {
     let Spawned { id, leash } = spawned;
     // The program has ended; its output stays readable under its id.
     leash.release();
-    let mut text = output.finish(&format!("process log with sessionId {id} shows them"));
+    let mut text = output.finish("process list gives the sessionId, process log shows them");
     if text.is_empty() {
         text.push_str("(no output)");
     }

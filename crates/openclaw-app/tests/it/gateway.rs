@@ -9,7 +9,8 @@ use crate::home::{Home, http_status, mode};
 fn a_second_instance_names_the_first_and_exits() {
     let home = Home::empty();
     let gateway = home.gateway();
-    let output = home.run(&["gateway", "run", "--port", "0"]);
+    let other = Home::empty();
+    let output = home.run(&["gateway", "run", "--port", &other.port.to_string()]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
     assert!(said.contains(&format!("already running as pid {}", gateway.pid())), "{said}");

@@ -1,22 +1,28 @@
 //! `agent`: one task. The answer streams on stdout; activity, questions and the
 //! receipt go to stderr. Without a gateway everything runs inside this command.
 
+mod screen;
+
 use std::time::Duration;
 
 use clap::Args;
-use openclaw_client::{Client, Error};
+use openclaw_client::{Client, ConnectOptions, Error};
 use serde_json::{Value, json};
 
 use crate::cx::Cx;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out::visible::{Shape, visible};
-use crate::out::{Line, Report, Tone, progress, time};
+use crate::out::{Report, progress, time};
 use crate::run::{Ended, Follower, Request, Told, follow};
 use crate::{link, peek, text};
 
+use screen::{Screen, receipt};
+
 /// Longest run unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Longest wait for a gateway to answer the handshake.
+const CONNECT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Arguments {
@@ -69,7 +75,8 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
         .with("model", arguments.model)
         .with("thinking", arguments.thinking)
         .with("to", arguments.to);
-    let options = link::options(cx);
+    // The time limit is the run's; connecting has its own.
+    let options = ConnectOptions { timeout: CONNECT, ..link::options(cx) };
     let is_local = arguments.local || arguments.local_llm.is_some();
     let reached = link::connect_or_embed_with(cx, is_local, options, arguments.local_llm).await?;
     let result = converse(cx, &reached.client, &request, reached.is_embedded()).await;
@@ -265,143 +272,13 @@ fn failure(cx: &Cx<'_>, answer: &Value) -> Option<Failure> {
     Some(Failure::new(exit, code, message).next(next).with_details(answer.clone()))
 }
 
-/// The last line: run, time, tokens, money, tools, questions, and where to look.
-fn receipt(cx: &Cx<'_>, answer: &Value, follower: &Follower, took: Duration) -> Line {
-    let meta = answer.pointer("/result/meta").unwrap_or(&Value::Null);
-    let mut parts = Vec::new();
-    let run = peek::text(answer, "/runId");
-    parts.push(run.chars().take(8).collect::<String>());
-    parts.push(time::span(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
-    let usage = meta.pointer("/agentMeta/usage").or_else(|| meta.get("usage")).unwrap_or(&Value::Null);
-    let input = peek::first_int(usage, &["/input", "/inputTokens", "/promptTokens"]);
-    let output = peek::first_int(usage, &["/output", "/outputTokens", "/completionTokens"]);
-    if let (Some(input), Some(output)) = (input, output) {
-        parts.push(format!("{}+{} {}", thousands(input), thousands(output), cx.say(&text::TOKENS, &[])));
-    }
-    let cost = ["/cost/total", "/costUsd", "/cost"].iter().find_map(|at| peek::float(usage, at));
-    parts.push(cost.map_or_else(|| cx.say(&text::PRICE_UNKNOWN, &[]), |cost| format!("${cost:.4}")));
-    parts.push(counted(cx, follower.tools_ended, &text::TOOLS_ONE, &text::TOOLS_COUNT));
-    parts.push(counted(cx, follower.asks, &text::ASKS_ONE, &text::ASKS_COUNT));
-    let model = [peek::text(meta, "/agentMeta/provider"), peek::text(meta, "/agentMeta/model")];
-    let model = model.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    if !model.is_empty() {
-        parts.push(model);
-    }
-    Line::new().tone(Tone::Dim, format!("  {}", parts.join("  ")))
-}
-
-fn counted(cx: &Cx<'_>, count: usize, one: &text::Copy, many: &text::Copy) -> String {
-    if count == 1 { cx.say(one, &[]) } else { cx.say(many, &[("count", &count.to_string())]) }
-}
-
-/// `212`, `3.1k`, `1.2M`.
-pub(crate) fn thousands(count: i64) -> String {
-    match count {
-        1_000_000.. => format!("{:.1}M", count as f64 / 1e6),
-        1_000.. => format!("{:.1}k", count as f64 / 1e3),
-        _ => count.to_string(),
-    }
-}
-
-/// `512 B`, `1.1 KB`, `3.4 MB`.
-pub(crate) fn bytes(count: usize) -> String {
-    match count {
-        1_000_000.. => format!("{:.1} MB", count as f64 / 1e6),
-        1_000.. => format!("{:.1} KB", count as f64 / 1e3),
-        _ => format!("{count} B"),
-    }
-}
-
-/// Draws the run. Keeps stdout and stderr from sharing a line on one terminal.
-struct Screen<'a, 'b> {
-    cx: &'a Cx<'b>,
-    is_mid_line: std::cell::Cell<bool>,
-    sign: progress::Sign,
-}
-
-impl<'a, 'b> Screen<'a, 'b> {
-    fn new(cx: &'a Cx<'b>) -> Self {
-        Self { cx, is_mid_line: std::cell::Cell::new(false), sign: progress::Sign::new() }
-    }
-
-    fn show(&self, told: Told) {
-        if self.cx.flags.is_machine() {
-            return;
-        }
-        match told {
-            Told::Text(text) => self.write(&text),
-            Told::Block => {
-                self.break_line();
-                self.write("\n");
-            }
-            Told::Replaced(text) => {
-                self.break_line();
-                self.write(&text);
-            }
-            Told::ToolEnded { tool, summary, is_error, took, size } => {
-                self.break_line();
-                self.cx.note(&activity(self.cx, &tool, &summary, is_error, took, size));
-            }
-            Told::Answered { decision, .. } => {
-                let copy = match decision.as_str() {
-                    "allow-once" => &text::ALLOWED_ONCE,
-                    "allow-always" => &text::ALLOWED_ALWAYS,
-                    _ => &text::DENIED,
-                };
-                self.break_line();
-                self.cx.note(&Line::new().tone(Tone::Dim, format!("  {}", self.cx.say(copy, &[]))));
-            }
-            Told::ToolStarted { .. } | Told::Model { .. } | Told::Asked(_) => {}
-        }
-    }
-
-    fn write(&self, text: &str) {
-        self.sign.clear(self.cx);
-        self.cx.out(&visible(text, Shape::Text));
-        let is_mid_line = !text.ends_with('\n');
-        self.is_mid_line.set(is_mid_line);
-        self.sign.hold(is_mid_line);
-    }
-
-    /// Ends a line that was begun, so that what follows starts a new one.
-    fn break_line(&self) {
-        self.sign.clear(self.cx);
-        self.sign.hold(false);
-        if self.is_mid_line.take() && !self.cx.flags.is_machine() {
-            self.cx.out("\n");
-        }
-    }
-}
-
-fn activity(cx: &Cx<'_>, tool: &str, summary: &str, is_error: bool, took: Duration, size: usize) -> Line {
-    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let tail = format!("{:>9}  {}.{} s", bytes(size), took_ms / 1000, took_ms % 1000 / 100);
-    // Two marks and spaces, the tool's column, two gaps.
-    let room = cx.width().saturating_sub(4 + 12 + 2 + tail.len());
-    let summary = crate::out::table::cut_middle(&visible(summary, Shape::Cell), room.max(8));
-    let (tone, mark) = if is_error { (Tone::Failed, "x") } else { (Tone::Dim, "-") };
-    Line::new()
-        .text("  ")
-        .tone(tone, mark)
-        .text(" ")
-        .column(tool, 12)
-        .column(summary, room.min(40))
-        .tone(Tone::Dim, format!("  {tail}"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{bytes, full_key, thousands};
+    use super::full_key;
 
     #[test]
     fn a_bare_session_name_belongs_to_the_agent() {
         assert_eq!(full_key("main", "notes"), "agent:main:notes");
         assert_eq!(full_key("main", "agent:lab:notes"), "agent:lab:notes");
-    }
-
-    #[test]
-    fn counts_are_short() {
-        assert_eq!([thousands(212), thousands(3_140), thousands(1_200_000)], ["212", "3.1k", "1.2M"]);
-        assert_eq!([bytes(999), bytes(1_100), bytes(3_400_000)], ["999 B", "1.1 KB", "3.4 MB"]);
     }
 }

@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::exchange::exchange;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::out::{Column, Line, Report, Table, Tone, progress, time};
+use crate::out::{Column, Line, Report, Table, Tone, number, progress, time};
 use crate::{link, peek, text};
 
 #[derive(Debug, Args)]
@@ -91,7 +91,7 @@ async fn list(cx: &Cx<'_>, client: &Client, is_all: bool) -> Result<Report, Fail
         table.row([
             (Tone::Plain, name(model)),
             (Tone::Plain, peek::text(model, "/name")),
-            (Tone::Plain, peek::int(model, "/contextWindow").map(super::agent::thousands).unwrap_or_default()),
+            (Tone::Plain, peek::int(model, "/contextWindow").map(number::thousands).unwrap_or_default()),
             (Tone::Plain, if peek::is(model, "/reasoning") { "yes" } else { "-" }.to_owned()),
             (Tone::Plain, if sees { "yes" } else { "-" }.to_owned()),
             state,

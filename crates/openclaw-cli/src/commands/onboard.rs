@@ -82,6 +82,7 @@ async fn steps(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record, began: I
     say(cx, &Line::new().tone(Tone::Strong, cx.say(&text::ONBOARD_Q3, &[])));
     let is_service = service(cx, arguments, record).await?;
     if is_service {
+        model::keep_for_service(cx, record)?;
         let installed = super::gateway::install(cx).await?;
         for warning in &installed.warnings {
             cx.note(&Line::marked(Tone::Waits, "!", warning));

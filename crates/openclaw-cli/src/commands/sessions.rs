@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cx::Cx;
 use crate::failure::Failure;
-use crate::out::{Column, Line, Report, Table, Tone, time};
+use crate::out::{Column, Line, Report, Table, Tone, number, time};
 use crate::text::Copy;
 use crate::{link, peek, text};
 
@@ -142,7 +142,7 @@ async fn list(cx: &Cx<'_>, client: &Client, params: Value) -> Result<Report, Fai
             state,
             (Tone::Plain, age.unwrap_or_default()),
             (Tone::Plain, peek::text(row, "/model")),
-            (Tone::Plain, peek::int(row, "/totalTokens").map(super::agent::thousands).unwrap_or_default()),
+            (Tone::Plain, peek::int(row, "/totalTokens").map(number::thousands).unwrap_or_default()),
             (Tone::Plain, cost.unwrap_or_default()),
         ]);
     }
@@ -177,7 +177,7 @@ async fn show(cx: &Cx<'_>, client: &Client, name: &str, limit: u32) -> Result<Re
     let total = peek::int(&history, "/totalMessages").unwrap_or(0);
     let drawn: String = messages.iter().map(|message| super::lists::transcript_entry(cx, message)).collect();
     let head = Line::new().tone(Tone::Strong, &key).text(format!("  {}", peek::text(&session, "/sessionId")));
-    let tokens = peek::int(&session, "/totalTokens").map(super::agent::thousands).unwrap_or_default();
+    let tokens = peek::int(&session, "/totalTokens").map(number::thousands).unwrap_or_default();
     let counts = cx.say(&text::MESSAGES_AND_TOKENS, &[("count", &messages.len().to_string()), ("tokens", &tokens)]);
     Ok(Report::of(json!({"session": session, "messages": messages, "total": total}))
         .line(head)

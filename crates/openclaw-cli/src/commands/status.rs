@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cx::Cx;
 use crate::failure::Failure;
-use crate::out::{Column, Line, Report, Table, Tone, time};
+use crate::out::{Column, Line, Report, Table, Tone, number, time};
 use crate::{link, peek, text};
 
 #[derive(Debug, Args)]
@@ -92,7 +92,7 @@ fn overview(cx: &Cx<'_>, report: Report, facts: &Facts, address: &str, uptime: u
     }
     let memory = peek::first_int(&facts.status, &["/processMemory/rss", "/processMemory/rssBytes"]);
     if let Some(memory) = memory.and_then(|bytes| usize::try_from(bytes).ok()) {
-        gateway.push_str(&format!("  {}", super::agent::bytes(memory)));
+        gateway.push_str(&format!("  {}", number::bytes(memory)));
     }
     report = report.line(row("gateway", gateway));
     if let Some((name, available)) = default_model(facts) {

@@ -146,4 +146,5 @@ fn a_run_the_gateway_ended_in_time_is_124_too() {
     // Time is up at once: the answer comes after the ceiling.
     let world = ending(json!({"status": "error", "stopReason": "limit"}));
     check(&world.run("agent hi --timeout 0ms"), Exit::Timeout);
+    assert_eq!(world.gateway.unwrap().calls_of("agent").len(), 1);
 }

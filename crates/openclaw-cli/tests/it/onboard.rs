@@ -132,3 +132,12 @@ fn an_unknown_provider_is_told_how_to_give_its_address() {
     assert!(config.contains("http://127.0.0.1:9/v1") && config.contains("OPENCLAW_CUSTOM_API_KEY"), "{config}");
     assert!(!config.contains(KEY));
 }
+
+#[test]
+fn a_service_finds_the_key_that_only_this_shell_had() {
+    let world = home().embedding(healthy).env("ANTHROPIC_API_KEY", KEY);
+    let outcome = world.run(&line(&world, "--no-input --model anthropic/claude-sonnet-4-5 --install-daemon --json"));
+    assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+    assert!(world.read(".openclaw/.env").contains(KEY));
+    assert!(world.path(".config/systemd/user/openclaw-gateway.service").exists());
+}

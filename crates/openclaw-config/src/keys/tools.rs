@@ -22,7 +22,7 @@ pub(super) const SHARED: Section = Section {
             OneOf(&["deny", "allowlist", "ask", "auto", "full"]),
             "",
             1,
-            "which commands run without asking; unset is full",
+            "which commands run without asking; unset is ask",
         )
         .closed("\"deny\""),
         key("exec.security", OneOf(&["deny", "allowlist", "full"]), "", 1, "older form of mode, with ask")
@@ -51,7 +51,7 @@ pub(super) const SHARED: Section = Section {
         key("exec.approvalRunningNoticeMs", MILLIS, "10000", 3, "when a waiting approval is mentioned"),
         key("elevated.enabled", Bool, "", 2, "leaving the sandbox").closed("false"),
         key("elevated.allowFrom.*", IDS, "", 2, "who may ask for it").closed("[]"),
-        key("fs.workspaceOnly", Bool, "false", 2, "keep file tools inside the workspace").closed("true"),
+        key("fs.workspaceOnly", Bool, "true", 1, "keep file tools inside the workspace").closed("true"),
         key("codeMode", Either(&[Bool, OneOf(&["auto"]), Open]), "", 3, "orchestrate tools in code"),
         key("swarm", Either(&[Bool, Open]), "", 3, "groups of child runs"),
         key("loopDetection.enabled", Bool, "", 3, "stop repeated calls"),
@@ -147,6 +147,7 @@ pub(super) const APPROVALS: Section = Section {
     prefixes: &[""],
     rows: &[
         key("approvals.exec", Open, "", 2, "where questions about commands are sent"),
+        key("approvals.exec.timeoutSeconds", COUNT, "", 2, "when a question lapses; unset waits until it is answered"),
         key("approvals.exec.enabled", Bool, "", 2, "send them on"),
         key(
             "approvals.exec.mode",

@@ -20,8 +20,12 @@ pub(crate) enum Refusal {
 impl Refusal {
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Refusal::Host => "host not allowed (use localhost or an IP address, or allow the name's origin in gateway.controlUi.allowedOrigins)",
-            Refusal::Origin => "origin not allowed (open the page from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
+            Refusal::Host => {
+                "host not allowed (use localhost or an IP address, or allow the name's origin in gateway.controlUi.allowedOrigins)"
+            }
+            Refusal::Origin => {
+                "origin not allowed (open the page from the gateway host or allow it in gateway.controlUi.allowedOrigins)"
+            }
         }
     }
 }
@@ -112,9 +116,15 @@ mod tests {
         for origin in ["http://127.0.0.1:18789", "http://localhost:5173", "http://[::1]:1", "https://chat.example"] {
             assert_eq!(check_pair(host, Some(origin), true), Ok(()), "{origin}");
         }
-        let foreign =
-            ["https://evil.example", "null", "http://localhost.evil.example", "file://", "https://chat.example.evil.example",
-             "http://evil.example@127.0.0.1:18789", "chrome-extension://x"];
+        let foreign = [
+            "https://evil.example",
+            "null",
+            "http://localhost.evil.example",
+            "file://",
+            "https://chat.example.evil.example",
+            "http://evil.example@127.0.0.1:18789",
+            "chrome-extension://x",
+        ];
         for origin in foreign {
             assert_eq!(check_pair(host, Some(origin), true), Err(Refusal::Origin), "{origin}");
         }

@@ -11,7 +11,8 @@ const OPEN_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// Returns the payload of `exec.approval.requested`.
 pub(crate) fn requested(approval: &Approval) -> Value {
-    let expires = approval.expires_at.map_or(approval.asked_at.as_millis().saturating_add(OPEN_MS), Timestamp::as_millis);
+    let expires =
+        approval.expires_at.map_or(approval.asked_at.as_millis().saturating_add(OPEN_MS), Timestamp::as_millis);
     json!({ "approvalKind": "exec", "id": approval.id, "request": request(approval),
         "createdAtMs": approval.asked_at, "expiresAtMs": expires })
 }

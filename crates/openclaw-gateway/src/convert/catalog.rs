@@ -15,7 +15,8 @@ pub(crate) fn model(info: &ModelInfo, is_default: bool) -> Value {
     if is_default {
         row["tags"] = json!(["default"]);
     }
-    let levels: Vec<_> = info.thinking.iter().map(|level| json!({ "id": level.as_str(), "label": level.as_str() })).collect();
+    let levels: Vec<_> =
+        info.thinking.iter().map(|level| json!({ "id": level.as_str(), "label": level.as_str() })).collect();
     if !levels.is_empty() {
         row["thinkingLevels"] = json!(levels);
     }

@@ -13,7 +13,10 @@ pub(crate) fn paired(device: &Device, is_connected: bool) -> Value {
     row.insert("connected".to_owned(), json!(is_connected));
     let tokens = device.token_hash.iter().flat_map(|_| {
         let scopes = |role: &str| if role == "operator" { device.scopes.clone() } else { Vec::new() };
-        device.roles.iter().map(move |role| json!({ "role": role, "scopes": scopes(role), "createdAtMs": device.paired_at }))
+        device
+            .roles
+            .iter()
+            .map(move |role| json!({ "role": role, "scopes": scopes(role), "createdAtMs": device.paired_at }))
     });
     row.insert("tokens".to_owned(), tokens.collect());
     Value::Object(row)

@@ -43,7 +43,8 @@ pub(crate) fn settings(error: &settings::Error) -> ErrorBody {
     match error {
         settings::Error::Stale => ErrorBody::new(ErrorCode::InvalidRequest, error.to_string()),
         settings::Error::Invalid(issues) => {
-            let issues: Vec<_> = issues.iter().map(|issue| json!({ "path": issue.path, "message": issue.message })).collect();
+            let issues: Vec<_> =
+                issues.iter().map(|issue| json!({ "path": issue.path, "message": issue.message })).collect();
             ErrorBody::new(ErrorCode::InvalidRequest, format!("invalid config: {error}"))
                 .with_details(json!({ "issues": issues }))
         }

@@ -77,7 +77,8 @@ pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> 
     let meta = json!({ "durationMs": u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "agentMeta": agent,
         "aborted": matches!(outcome.end, End::Cancelled { .. }), "iterations": outcome.iterations,
         "toolCalls": outcome.tool_calls });
-    let payloads = if outcome.text.is_empty() { json!([]) } else { json!([{ "text": outcome.text, "mediaUrl": null }]) };
+    let payloads =
+        if outcome.text.is_empty() { json!([]) } else { json!([{ "text": outcome.text, "mediaUrl": null }]) };
     Ok(json!({ "runId": run, "sessionKey": session, "status": status, "summary": summary,
         "result": { "payloads": payloads, "meta": meta } }))
 }

@@ -241,7 +241,10 @@ mod tests {
         let third = block.add("c", 3, Timestamp(1));
         assert!(!first.join(&third));
         let agent: Value = serde_json::from_str(&third.frames()[0].numbered(1)).unwrap();
-        assert_eq!((&agent["payload"]["data"]["delta"], &agent["payload"]["data"]["text"]), (&"c".into(), &"abc".into()));
+        assert_eq!(
+            (&agent["payload"]["data"]["delta"], &agent["payload"]["data"]["text"]),
+            (&"c".into(), &"abc".into())
+        );
     }
 
     #[test]

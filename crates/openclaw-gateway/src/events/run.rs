@@ -226,8 +226,12 @@ impl View {
                 chat.insert("message".to_owned(), assistant(&outcome.text, update.at));
                 let end = self.receipt(outcome, "end");
                 vec![
-                    self.agent(update, "lifecycle", json!({ "phase": "finishing", "stopReason": "stop",
-                        "aborted": false, "endedAt": outcome.ended_at })),
+                    self.agent(
+                        update,
+                        "lifecycle",
+                        json!({ "phase": "finishing", "stopReason": "stop",
+                        "aborted": false, "endedAt": outcome.ended_at }),
+                    ),
                     self.agent(update, "lifecycle", end),
                     Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close)),
                 ]
@@ -243,10 +247,7 @@ impl View {
                 end["status"] = json!("cancelled");
                 end["aborted"] = json!(true);
                 end["stopReason"] = json!(by);
-                vec![
-                    Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close)),
-                    self.agent(update, "lifecycle", end),
-                ]
+                vec![Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close)), self.agent(update, "lifecycle", end)]
             }
             End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
                 let mut chat = self.chat(update, "error");
@@ -257,10 +258,7 @@ impl View {
                 }
                 let mut end = self.receipt(outcome, "error");
                 end["error"] = json!(message);
-                vec![
-                    self.agent(update, "lifecycle", end),
-                    Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close)),
-                ]
+                vec![self.agent(update, "lifecycle", end), Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close))]
             }
         };
         for input in std::mem::take(&mut self.steered) {

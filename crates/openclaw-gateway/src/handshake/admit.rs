@@ -65,7 +65,8 @@ pub(crate) async fn admit(
 
 fn refuse_locked_out(gateway: &Gateway, guesser: Guesser) -> Result<(), Refused> {
     let Some(left) = gateway.limiter.locked(guesser, gateway.ports.clock.monotonic()) else { return Ok(()) };
-    let mut error = invalid("unauthorized: too many failed authentication attempts (retry later)").with_details(json!({
+    let mut error =
+        invalid("unauthorized: too many failed authentication attempts (retry later)").with_details(json!({
         "code": "AUTH_RATE_LIMITED", "authReason": "rate_limited", "canRetryWithDeviceToken": false,
         "recommendedNextStep": "wait_then_retry" }));
     error.retryable = Some(true);
@@ -136,12 +137,7 @@ fn asked_scopes(params: &ConnectParams, role: Role, shown: Shown) -> Vec<Scope> 
 }
 
 /// Applies the rules for clients without a device (`protocol.md` §1.2).
-fn without_device(
-    came: Came,
-    params: &ConnectParams,
-    asked: Vec<Scope>,
-    shown: Shown,
-) -> Result<Vec<Scope>, Refused> {
+fn without_device(came: Came, params: &ConnectParams, asked: Vec<Scope>, shown: Shown) -> Result<Vec<Scope>, Refused> {
     if shown == Shown::SameUser {
         return Ok(asked);
     }

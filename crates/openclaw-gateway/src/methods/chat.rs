@@ -89,7 +89,12 @@ pub(crate) async fn inject(cx: Cx, params: Params) -> Answer {
     let chat = json!({ "runId": format!("inject-{id}"), "sessionKey": session, "agentId": session.agent(), "seq": 0,
         "state": "final", "stopReason": "stop", "message": convert::message::messages(&entry).first() });
     let frame = Frame::new(names::CHAT, &chat, WhenSlow::Drop);
-    cx.gateway.hub.clients().iter().filter(|client| client.hears_run(&session)).for_each(|client| client.queue.push(0, &frame));
+    cx.gateway
+        .hub
+        .clients()
+        .iter()
+        .filter(|client| client.hears_run(&session))
+        .for_each(|client| client.queue.push(0, &frame));
     now(json!({ "ok": true, "messageId": id }))
 }
 

@@ -54,8 +54,9 @@ pub(crate) async fn patch(cx: Cx, params: Params) -> Answer {
 async fn write(cx: &Cx, params: &Params, method: &'static str, body: WriteBody) -> Answer {
     let gateway = &cx.gateway;
     if !gateway.writes.admit(method, cx.client.label(), gateway.ports.clock.monotonic()) {
-        let mut error = ErrorBody::new(ErrorCode::Unavailable, format!("rate limit exceeded for {method}; retry in a minute"))
-            .with_details(json!({ "method": method, "limit": "30 per 60s" }));
+        let mut error =
+            ErrorBody::new(ErrorCode::Unavailable, format!("rate limit exceeded for {method}; retry in a minute"))
+                .with_details(json!({ "method": method, "limit": "30 per 60s" }));
         (error.retryable, error.retry_after_ms) = (Some(true), Some(60_000));
         return Err(error);
     }
@@ -85,8 +86,9 @@ pub(crate) async fn schema_lookup(cx: Cx, params: Params) -> Answer {
         return Err(invalid(format!("config path {path:?} has more than {PATH_STEPS_MAX} steps")));
     }
     for step in path.split('.').filter(|step| !step.is_empty()) {
-        node = child(&root, node, step)
-            .ok_or_else(|| invalid(format!("config schema path not found: {path}; `openclaw config schema` lists them")))?;
+        node = child(&root, node, step).ok_or_else(|| {
+            invalid(format!("config schema path not found: {path}; `openclaw config schema` lists them"))
+        })?;
     }
     let required = node.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let children = node.get("properties").and_then(Value::as_object);

@@ -79,9 +79,8 @@ pub(crate) async fn revoke_token(cx: Cx, params: Params) -> Answer {
 pub(crate) async fn nodes(cx: Cx, _params: Params) -> Answer {
     let (paired, _) = devices(&cx).await?;
     let clients = cx.gateway.hub.clients();
-    let is_connected = |id: &str| {
-        clients.iter().any(|client| client.role == Role::Node && client.device.as_deref() == Some(id))
-    };
+    let is_connected =
+        |id: &str| clients.iter().any(|client| client.role == Role::Node && client.device.as_deref() == Some(id));
     let nodes = paired.iter().filter(|device| device.roles.iter().any(|role| role == "node"));
     let rows: Vec<Value> = nodes
         .map(|device| {

@@ -16,14 +16,36 @@ use crate::dispatch::{Answer, Cx, Params, Payload, Reply, now};
 
 /// Parameters of `sessions.create` whose effect is not there.
 const CREATE_UNSUPPORTED: [&str; 16] = [
-    "displayName", "category", "contextWindow", "permissionMode", "toolOverrides", "incognito", "catalogId", "fork",
-    "forkFrom", "projectId", "projectGitUrl", "worktree", "worktreeBaseRef", "worktreeName", "execNode", "cwd",
+    "displayName",
+    "category",
+    "contextWindow",
+    "permissionMode",
+    "toolOverrides",
+    "incognito",
+    "catalogId",
+    "fork",
+    "forkFrom",
+    "projectId",
+    "projectGitUrl",
+    "worktree",
+    "worktreeBaseRef",
+    "worktreeName",
+    "execNode",
+    "cwd",
 ];
 
 /// Fields of `sessions.patch` that are kept.
 const PATCHED: [&str; 10] = [
-    "key", "agentId", "expectedSessionId", "expectedLifecycleRevision", "label", "archived", "pinned", "unread",
-    "thinkingLevel", "model",
+    "key",
+    "agentId",
+    "expectedSessionId",
+    "expectedLifecycleRevision",
+    "label",
+    "archived",
+    "pinned",
+    "unread",
+    "thinkingLevel",
+    "model",
 ];
 
 /// Makes a session, and says something in it when a message comes along.
@@ -37,7 +59,11 @@ pub(crate) async fn create(cx: Cx, params: Params) -> Answer {
     let patch = SessionPatch {
         label: params.text("label").map(|label| Some(label.to_owned())),
         model: params.text("model").map(|model| model.parse().map(Some)).transpose().map_err(bad_model)?,
-        thinking: params.text("thinkingLevel").map(|level| level.parse().map(Some)).transpose().map_err(bad_thinking)?,
+        thinking: params
+            .text("thinkingLevel")
+            .map(|level| level.parse().map(Some))
+            .transpose()
+            .map_err(bad_thinking)?,
         ..SessionPatch::default()
     };
     let at = cx.gateway.now();

@@ -177,8 +177,8 @@ pub(crate) async fn logs_tail(cx: Cx, params: Params) -> Answer {
 
 /// Lists callable methods (B5).
 pub(crate) async fn methods_list(_cx: Cx, _params: Params) -> Answer {
-    let rows = methods::TABLE.iter().map(|row| {
-        json!({ "name": row.method.name, "scope": row.method.scope.map(openclaw_protocol::Scope::as_str) })
-    });
+    let rows = methods::TABLE
+        .iter()
+        .map(|row| json!({ "name": row.method.name, "scope": row.method.scope.map(openclaw_protocol::Scope::as_str) }));
     now(json!({ "methods": rows.collect::<Vec<_>>() }))
 }

@@ -22,8 +22,10 @@ pub(crate) fn agent(cx: &Cx, params: &Params) -> Result<AgentId, ErrorBody> {
             let id: AgentId = text.parse().map_err(|error| invalid(format!("{error}")))?;
             match cx.gateway.ports.catalog.agent(&id) {
                 Some(_) => Ok(id),
-                None => Err(invalid(format!("agent \"{id}\" not found; `openclaw agents list` shows those configured"))
-                    .with_details(json!({ "code": "UNKNOWN_AGENT_ID", "agentId": id }))),
+                None => {
+                    Err(invalid(format!("agent \"{id}\" not found; `openclaw agents list` shows those configured"))
+                        .with_details(json!({ "code": "UNKNOWN_AGENT_ID", "agentId": id })))
+                }
             }
         }
     }
@@ -92,7 +94,9 @@ fn model(params: &Params) -> Result<Option<ModelRef>, ErrorBody> {
     let Some(model) = params.text("model") else { return Ok(None) };
     match params.text("provider") {
         Some(provider) => Ok(Some(ModelRef::new(provider, model))),
-        None => model.parse().map(Some).map_err(|error: openclaw_domain::model::BadModelRef| invalid(error.to_string())),
+        None => {
+            model.parse().map(Some).map_err(|error: openclaw_domain::model::BadModelRef| invalid(error.to_string()))
+        }
     }
 }
 

@@ -41,7 +41,10 @@ async fn the_thirty_first_write_of_a_minute_waits() {
         ws.fails("config.set", json!({ "raw": "{}", "baseHash": "old" })).await;
     }
     let error = ws.fails("config.set", json!({ "raw": "{}", "baseHash": "old" })).await;
-    assert_eq!((&error["code"], &error["details"]), (&json!("UNAVAILABLE"), &json!({ "method": "config.set", "limit": "30 per 60s" })));
+    assert_eq!(
+        (&error["code"], &error["details"]),
+        (&json!("UNAVAILABLE"), &json!({ "method": "config.set", "limit": "30 per 60s" }))
+    );
 }
 
 #[tokio::test]
@@ -49,8 +52,14 @@ async fn a_path_of_the_schema_is_found_with_what_lies_below() {
     let rig = Rig::start().await;
     let mut ws = rig.client().await;
     let found = ws.ok("config.schema.lookup", json!({ "path": "gateway" })).await;
-    let child = json!({ "key": "port", "path": "gateway.port", "required": false, "hasChildren": false, "type": "integer" });
+    let child =
+        json!({ "key": "port", "path": "gateway.port", "required": false, "hasChildren": false, "type": "integer" });
     assert_eq!(found["children"], json!([child]));
-    assert_eq!(ws.ok("config.schema.lookup", json!({ "path": "gateway.port" })).await["schema"], json!({ "type": "integer" }));
-    assert!(ws.fails("config.schema.lookup", json!({ "path": "moon" })).await["message"].as_str().unwrap().contains("moon"));
+    assert_eq!(
+        ws.ok("config.schema.lookup", json!({ "path": "gateway.port" })).await["schema"],
+        json!({ "type": "integer" })
+    );
+    assert!(
+        ws.fails("config.schema.lookup", json!({ "path": "moon" })).await["message"].as_str().unwrap().contains("moon")
+    );
 }

@@ -211,7 +211,10 @@ async fn a_removed_device_is_gone_and_disconnected() {
     let mut owner = rig.client().await;
     owner.ok("device.pair.remove", json!({ "deviceId": device.id() })).await;
     assert_eq!(ws.closed().await.1, 4001);
-    assert_eq!(owner.fails("device.pair.remove", json!({ "deviceId": device.id() })).await["message"], "unknown deviceId");
+    assert_eq!(
+        owner.fails("device.pair.remove", json!({ "deviceId": device.id() })).await["message"],
+        "unknown deviceId"
+    );
 }
 
 #[tokio::test]

@@ -51,9 +51,15 @@ async fn a_question_reaches_those_who_may_answer_with_the_literal_command() {
     assert_eq!(reviewer.ok("exec.approval.get", json!({ "id": "q1" })).await["request"]["cwd"], "/ws");
     reviewer.ok("exec.approval.resolve", json!({ "id": "q1", "decision": "allow-once" })).await;
     let event = reviewer.event(|event| event["event"] == "exec.approval.resolved").await;
-    assert_eq!((&event["payload"]["decision"], &event["payload"]["resolvedBy"]), (&json!("allow-once"), &json!("gateway-client")));
+    assert_eq!(
+        (&event["payload"]["decision"], &event["payload"]["resolvedBy"]),
+        (&json!("allow-once"), &json!("gateway-client"))
+    );
     let error = reviewer.fails("exec.approval.resolve", json!({ "id": "q1", "decision": "deny" })).await;
-    assert_eq!((&error["message"], &error["details"]["reason"]), (&json!("unknown or expired approval id"), &json!("APPROVAL_NOT_FOUND")));
+    assert_eq!(
+        (&error["message"], &error["details"]["reason"]),
+        (&json!("unknown or expired approval id"), &json!("APPROVAL_NOT_FOUND"))
+    );
 }
 
 #[tokio::test]
@@ -117,7 +123,9 @@ async fn session_changes_and_transcripts_come_to_those_who_follow() {
     assert_eq!(message["payload"]["message"]["role"], "user");
     neither.chat_end("r").await;
     neither.ok("status", json!({})).await;
-    assert!(neither.events.iter().all(|event| event["event"] != "session.message" && event["event"] != "sessions.changed"));
+    assert!(
+        neither.events.iter().all(|event| event["event"] != "session.message" && event["event"] != "sessions.changed")
+    );
 
     list.ok("sessions.unsubscribe", json!({})).await;
     list.events.clear();

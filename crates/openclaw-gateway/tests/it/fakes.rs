@@ -171,8 +171,11 @@ impl Runs for EngineRuns {
             return Err(Fault::new(Kind::NotFound, format!("agent {} is not configured", request.session.agent())));
         }
         engine.store.open(&request.session, AT).await.unwrap();
-        let run =
-            Run { session: request.session.clone(), outcome: watch::Sender::new(None), cancel: Arc::new(Notify::new()) };
+        let run = Run {
+            session: request.session.clone(),
+            outcome: watch::Sender::new(None),
+            cancel: Arc::new(Notify::new()),
+        };
         engine.runs.lock().unwrap().insert(request.id.clone(), run.clone());
         let work = request.clone();
         tokio::spawn(async move { engine.work(work, run).await });
@@ -279,7 +282,11 @@ impl Settings for MemorySettings {
         };
         let hash = "hash-2".to_owned();
         *current = Arc::new(Snapshot { hash, source, ..Snapshot::clone(&current) });
-        Ok(Written { snapshot: Snapshot::clone(&current), changed: vec!["gateway.port".into()], requires_restart: true })
+        Ok(Written {
+            snapshot: Snapshot::clone(&current),
+            changed: vec!["gateway.port".into()],
+            requires_restart: true,
+        })
     }
 }
 

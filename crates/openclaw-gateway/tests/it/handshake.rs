@@ -66,10 +66,7 @@ async fn bad_connect_params_are_named_as_the_contract_names_them() {
     let mut unknown = params(&ALL);
     unknown["client"]["id"] = json!("nobody");
     let (error, code, _) = refused(unknown).await;
-    assert_eq!(
-        error["message"],
-        "invalid connect params: at /client/id: must be equal to one of the allowed values"
-    );
+    assert_eq!(error["message"], "invalid connect params: at /client/id: must be equal to one of the allowed values");
     assert_eq!(code, 1008);
 }
 
@@ -98,7 +95,8 @@ async fn an_unknown_role_is_refused() {
 
 #[tokio::test]
 async fn a_frame_over_64_kib_before_the_handshake_closes_1009() {
-    let pad = |bytes: usize| json!({ "type": "req", "id": "x", "method": "connect", "params": { "pad": "x".repeat(bytes) } });
+    let pad =
+        |bytes: usize| json!({ "type": "req", "id": "x", "method": "connect", "params": { "pad": "x".repeat(bytes) } });
     assert_eq!(first(pad(70_000)).await, (vec![], 1009, String::new()));
     let (frames, code, _) = first(pad(60_000)).await;
     assert_eq!((frames.len(), code), (1, 1008));
@@ -159,10 +157,7 @@ async fn after_the_handshake_malformed_json_is_ignored_and_the_rest_is_named() {
         "invalid request frame: must have required property 'id'"
     );
     assert_eq!(ws.fails("does.not.exist", json!({})).await["message"], "unknown method: does.not.exist");
-    assert_eq!(
-        ws.fails("connect", params(&ALL)).await["message"],
-        "connect is only valid as the first request"
-    );
+    assert_eq!(ws.fails("connect", params(&ALL)).await["message"], "connect is only valid as the first request");
     assert_eq!(
         ws.fails("agent", json!({ "message": "x" })).await["message"],
         "invalid agent params: must have required property 'idempotencyKey'"

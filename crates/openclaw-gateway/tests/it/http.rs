@@ -11,7 +11,9 @@ async fn probes_answer_without_a_credential() {
         let (status, _, body) = rig.http("GET", path, &[], "").await;
         assert_eq!((status, body.as_str()), (200, r#"{"ok":true,"status":"live"}"#));
     }
-    for (path, expected) in [("/ready", r#""ready":true"#), ("/readyz", r#""failing":[]"#), ("/startupz", r#""status":"started""#)] {
+    for (path, expected) in
+        [("/ready", r#""ready":true"#), ("/readyz", r#""failing":[]"#), ("/startupz", r#""status":"started""#)]
+    {
         let (status, _, body) = rig.http("GET", path, &[], "").await;
         assert!(status == 200 && body.contains(expected), "{path}: {body}");
     }
@@ -23,7 +25,10 @@ async fn the_page_says_what_to_do_in_the_reader_s_language_under_a_strict_policy
     let rig = Rig::start().await;
     let (status, head, body) = rig.http("GET", "/", &["Accept-Language: zh-CN"], "").await;
     assert!(status == 200 && body.contains("网关正在运行") && body.contains("openclaw tui"), "{body}");
-    assert!(head.contains("x-frame-options: deny") && head.contains("content-security-policy: default-src 'none'"), "{head}");
+    assert!(
+        head.contains("x-frame-options: deny") && head.contains("content-security-policy: default-src 'none'"),
+        "{head}"
+    );
     assert!(!body.contains("<script"));
     assert!(rig.http("GET", "/", &[], "").await.2.contains("is running"));
     assert_eq!(rig.http("GET", "/missing.js", &[], "").await.0, 404);
@@ -50,7 +55,8 @@ async fn metrics_are_for_this_machine_and_not_for_web_pages() {
 #[tokio::test]
 async fn a_foreign_page_or_a_rebound_name_gets_403_on_every_route() {
     let rig = Rig::start().await;
-    for (method, path) in [("GET", "/"), ("GET", "/metrics"), ("POST", "/rpc"), ("GET", "/v1/models"), ("GET", "/x.js")] {
+    for (method, path) in [("GET", "/"), ("GET", "/metrics"), ("POST", "/rpc"), ("GET", "/v1/models"), ("GET", "/x.js")]
+    {
         for header in ["Origin: https://evil.example", "Origin: null", "Host: evil.example"] {
             let (status, ..) = rig.http(method, path, &[header, "X-Forwarded-For: 127.0.0.1"], "{}").await;
             assert_eq!(status, 403, "{method} {path} {header}");

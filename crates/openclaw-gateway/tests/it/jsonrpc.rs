@@ -18,7 +18,8 @@ async fn post_text(rig: &Rig, body: &str) -> (u16, Value) {
 
 async fn connected(rig: &Rig) -> Ws {
     let mut ws = rig.raw().await;
-    ws.text(json!({ "jsonrpc": "2.0", "id": 1, "method": "connect", "params": params(&crate::rig::ALL) }).to_string()).await;
+    ws.text(json!({ "jsonrpc": "2.0", "id": 1, "method": "connect", "params": params(&crate::rig::ALL) }).to_string())
+        .await;
     let Got::Frame(hello) = ws.next().await else { panic!("closed") };
     assert_eq!((&hello["id"], &hello["result"]["type"]), (&json!(1), &json!("hello-ok")));
     ws
@@ -47,8 +48,12 @@ async fn a_call_with_a_string_or_a_number_id_gets_that_id_back() {
 #[tokio::test]
 async fn a_notification_is_done_and_not_answered() {
     let rig = Rig::start().await;
-    let (status, body) = post(&rig, json!({ "jsonrpc": "2.0", "method": "vars.set",
-        "params": { "name": "a", "value": 1, "scope": "global" } })).await;
+    let (status, body) = post(
+        &rig,
+        json!({ "jsonrpc": "2.0", "method": "vars.set",
+        "params": { "name": "a", "value": 1, "scope": "global" } }),
+    )
+    .await;
     assert_eq!((status, body), (204, Value::Null));
     let read = json!({ "jsonrpc": "2.0", "id": 1, "method": "vars.get", "params": { "name": "a", "scope": "global" } });
     assert_eq!(post(&rig, read).await.1["result"]["value"], 1);
@@ -57,18 +62,27 @@ async fn a_notification_is_done_and_not_answered() {
 #[tokio::test]
 async fn a_batch_answers_its_calls_and_names_what_is_wrong_in_each() {
     let rig = Rig::start().await;
-    let (_, body) = post(&rig, json!([
-        { "jsonrpc": "2.0", "id": 1, "method": "gateway.health" },
-        { "jsonrpc": "2.0", "method": "health" },
-        { "jsonrpc": "1.0", "id": 2, "method": "health" },
-        7,
-        { "jsonrpc": "2.0", "id": 3, "method": "foo.bar" },
-        { "jsonrpc": "2.0", "id": 4, "method": "agent.wait", "params": {} },
-    ])).await;
+    let (_, body) = post(
+        &rig,
+        json!([
+            { "jsonrpc": "2.0", "id": 1, "method": "gateway.health" },
+            { "jsonrpc": "2.0", "method": "health" },
+            { "jsonrpc": "1.0", "id": 2, "method": "health" },
+            7,
+            { "jsonrpc": "2.0", "id": 3, "method": "foo.bar" },
+            { "jsonrpc": "2.0", "id": 4, "method": "agent.wait", "params": {} },
+        ]),
+    )
+    .await;
     let rows: Vec<(Value, Value)> =
         body.as_array().unwrap().iter().map(|row| (row["id"].clone(), row["error"]["code"].clone())).collect();
-    let expected =
-        [(json!(1), json!(null)), (json!(2), json!(-32600)), (json!(null), json!(-32600)), (json!(3), json!(-32601)), (json!(4), json!(-32602))];
+    let expected = [
+        (json!(1), json!(null)),
+        (json!(2), json!(-32600)),
+        (json!(null), json!(-32600)),
+        (json!(3), json!(-32601)),
+        (json!(4), json!(-32602)),
+    ];
     assert_eq!(rows, expected);
 }
 
@@ -79,7 +93,10 @@ async fn malformed_bodies_get_the_codes_of_the_specification() {
     assert_eq!(post(&rig, json!([])).await.1["error"]["code"], -32600);
     assert_eq!(post(&rig, json!({ "jsonrpc": "2.0", "id": {}, "method": "x" })).await.1["error"]["code"], -32600);
     assert_eq!(post(&rig, json!({ "jsonrpc": "2.0", "id": 1, "method": 2 })).await.1["error"]["code"], -32600);
-    assert_eq!(post(&rig, json!({ "jsonrpc": "2.0", "id": 1, "method": "health", "params": [1] })).await.1["error"]["code"], -32602);
+    assert_eq!(
+        post(&rig, json!({ "jsonrpc": "2.0", "id": 1, "method": "health", "params": [1] })).await.1["error"]["code"],
+        -32602
+    );
     let many: Vec<Value> = (0..101).map(|id| json!({ "jsonrpc": "2.0", "id": id, "method": "health" })).collect();
     assert_eq!(post(&rig, json!(many)).await.1["error"]["code"], -32600);
 }
@@ -102,7 +119,8 @@ async fn the_names_of_the_design_documents_reach_the_same_methods() {
         let (_, body) = post(&rig, json!({ "jsonrpc": "2.0", "id": 1, "method": name })).await;
         assert!(body.get("result").is_some(), "{name}: {body}");
     }
-    let (_, body) = post(&rig, json!({ "jsonrpc": "2.0", "id": 1, "method": "agent.create", "params": { "name": "x" } })).await;
+    let (_, body) =
+        post(&rig, json!({ "jsonrpc": "2.0", "id": 1, "method": "agent.create", "params": { "name": "x" } })).await;
     assert_eq!(body["error"]["message"], "unknown method: agent.create");
 }
 
@@ -116,7 +134,8 @@ async fn an_invocation_runs_once_and_answers_with_the_result() {
     let request = rig.engine.requests.lock().unwrap()[0].clone();
     assert_eq!(request.timeout, Some(std::time::Duration::from_secs(5)), "the deadline stops the run");
     assert_eq!((request.trace.as_deref(), request.source), (Some("t-1"), openclaw_domain::run::Source::Api));
-    let narrowed = json!({ "jsonrpc": "2.0", "id": 1, "method": "agent.invoke", "params": { "prompt": "x", "tools": ["read"] } });
+    let narrowed =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "agent.invoke", "params": { "prompt": "x", "tools": ["read"] } });
     assert_eq!(post(&rig, narrowed).await.1["error"]["code"], -32602);
 }
 
@@ -126,8 +145,12 @@ async fn the_socket_speaks_it_when_the_first_frame_does() {
     let mut ws = connected(&rig).await;
     ws.text("{not json").await;
     assert_eq!(answer(&mut ws, json!(null)).await["error"]["code"], -32700);
-    ws.text(json!({ "jsonrpc": "2.0", "id": "c", "method": "chat.send",
-        "params": { "sessionKey": "main", "message": "hi", "idempotencyKey": "r" } }).to_string()).await;
+    ws.text(
+        json!({ "jsonrpc": "2.0", "id": "c", "method": "chat.send",
+        "params": { "sessionKey": "main", "message": "hi", "idempotencyKey": "r" } })
+        .to_string(),
+    )
+    .await;
     assert_eq!(answer(&mut ws, json!("c")).await["result"]["status"], "started");
     loop {
         let Got::Frame(frame) = ws.next().await else { panic!("closed") };
@@ -139,7 +162,11 @@ async fn the_socket_speaks_it_when_the_first_frame_does() {
     let deltas = ws.events.iter().filter(|frame| frame["method"] == "agent.stream");
     let text: String = deltas.map(|frame| frame["params"]["delta"].as_str().unwrap()).collect();
     assert_eq!(text, "tok0 tok1 tok2");
-    ws.text(json!([{ "jsonrpc": "2.0", "id": 1, "method": "health" }, { "jsonrpc": "2.0", "id": 2, "method": "nope" }]).to_string()).await;
+    ws.text(
+        json!([{ "jsonrpc": "2.0", "id": 1, "method": "health" }, { "jsonrpc": "2.0", "id": 2, "method": "nope" }])
+            .to_string(),
+    )
+    .await;
     loop {
         if let Got::Frame(Value::Array(rows)) = ws.next().await {
             assert_eq!(rows.len(), 2);
@@ -160,7 +187,8 @@ async fn a_first_call_may_bring_the_token_along() {
 async fn without_a_credential_no_method_is_reached() {
     let rig = Rig::start().await;
     let mut ws = rig.raw().await;
-    ws.text(json!({ "jsonrpc": "2.0", "id": 1, "method": "config.apply", "params": { "raw": "{}" } }).to_string()).await;
+    ws.text(json!({ "jsonrpc": "2.0", "id": 1, "method": "config.apply", "params": { "raw": "{}" } }).to_string())
+        .await;
     let (frames, code, _) = ws.closed().await;
     assert_eq!((frames[0]["error"]["code"].as_i64(), code), (Some(-32003), 1008));
 }

@@ -50,7 +50,8 @@ async fn a_peer_that_answers_pings_stays() {
 #[tokio::test]
 async fn a_frame_over_the_limit_closes_1009_after_the_handshake_too() {
     let rig = Rig::with(|options| options.limits.payload_bytes_max = 100_000).await;
-    let frame = |bytes: usize| json!({ "type": "req", "id": "p", "method": "health", "params": { "pad": "x".repeat(bytes) } });
+    let frame =
+        |bytes: usize| json!({ "type": "req", "id": "p", "method": "health", "params": { "pad": "x".repeat(bytes) } });
     let mut ws = rig.client().await;
     ws.text(frame(90_000).to_string()).await;
     assert_eq!(ws.answer("p").await["ok"], true);
@@ -74,14 +75,16 @@ async fn more_pending_requests_than_allowed_are_refused_and_may_be_retried() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_closed_as_a_slow_consumer() {
-    let rig = Rig::with(|options| options.limits.outbound_bytes_max = 64 * 1024).await;
+    let rig = Rig::with(|options| options.limits.outbound_bytes_max = 512 * 1024).await;
     let slow = rig.client().await;
     let mut other = rig.client_with(params(&["operator.read", "operator.write"])).await;
     let big = "x".repeat(40_000);
     // Each failed run ends with events that must not be lost.
     for n in 0..1000 {
         let run = format!("r{n}");
-        other.ok("chat.send", json!({ "sessionKey": "main", "message": format!("fail {big}"), "idempotencyKey": run })).await;
+        other
+            .ok("chat.send", json!({ "sessionKey": "main", "message": format!("fail {big}"), "idempotencyKey": run }))
+            .await;
         other.chat_end(&run).await;
         other.events.clear();
         let present = other.ok("system-presence", json!({})).await;

@@ -54,7 +54,10 @@ async fn waking_now_runs_and_waking_later_leaves_a_note() {
     let mut ws = rig.client().await;
     assert_eq!(ws.ok("wake", json!({ "mode": "now", "text": "door opened" })).await, json!({ "ok": true }));
     let request = rig.engine.requests.lock().unwrap()[0].clone();
-    assert_eq!((request.input.text().as_str(), request.session.as_str()), ("System event: door opened", "agent:main:main"));
+    assert_eq!(
+        (request.input.text().as_str(), request.session.as_str()),
+        ("System event: door opened", "agent:main:main")
+    );
     assert_eq!(request.source, openclaw_domain::run::Source::Trigger);
     ws.ok("wake", json!({ "mode": "next-heartbeat", "text": "later", "sessionKey": "agent:main:other" })).await;
     assert_eq!(rig.engine.requests.lock().unwrap().len(), 1);

@@ -49,11 +49,8 @@ impl Rig {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = Options::new(
-            vec!["127.0.0.1:0".parse().unwrap()],
-            Auth::Token(Secret::new(TOKEN)),
-            "2026.9.6-test",
-        );
+        let mut options =
+            Options::new(vec!["127.0.0.1:0".parse().unwrap()], Auth::Token(Secret::new(TOKEN)), "2026.9.6-test");
         change(&mut options);
         let hub = Hub::new();
         let (store, clock) = (Arc::new(Store::new()), FakeClock::new());
@@ -127,7 +124,8 @@ impl Rig {
         let host = if headers.iter().any(|header| header.starts_with("Host:")) { "" } else { "Host: 127.0.0.1\r\n" };
         let extra: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\n{host}{extra}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\n{host}{extra}Content-Length: {length}\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -308,7 +306,9 @@ impl Ws {
         let ends = ["final", "aborted", "error"];
         let event = self.event(|event| {
             let payload = &event["payload"];
-            event["event"] == "chat" && payload["runId"] == run && ends.contains(&payload["state"].as_str().unwrap_or(""))
+            event["event"] == "chat"
+                && payload["runId"] == run
+                && ends.contains(&payload["state"].as_str().unwrap_or(""))
         });
         event.await["payload"].clone()
     }

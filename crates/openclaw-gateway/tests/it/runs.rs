@@ -35,7 +35,8 @@ async fn numbers_on_a_connection_have_no_gap_and_numbers_of_a_run_never_go_back(
     ws.chat_end("r1").await;
     let seqs: Vec<u64> = ws.events.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
-    let of_run = ws.events.iter().filter(|event| event["payload"]["runId"] == "r1" && event["event"] != "sessions.changed");
+    let of_run =
+        ws.events.iter().filter(|event| event["payload"]["runId"] == "r1" && event["event"] != "sessions.changed");
     let runs: Vec<u64> = of_run.filter_map(|event| event["payload"]["seq"].as_u64()).collect();
     assert!(runs.is_sorted(), "{runs:?}");
 }
@@ -59,7 +60,10 @@ async fn agent_answers_twice_under_one_id() {
     let rig = Rig::start().await;
     let mut ws = rig.client().await;
     let id = ws
-        .request("agent", json!({ "message": "hold", "sessionId": "x", "timeout": 600, "deliver": false, "idempotencyKey": "a1" }))
+        .request(
+            "agent",
+            json!({ "message": "hold", "sessionId": "x", "timeout": 600, "deliver": false, "idempotencyKey": "a1" }),
+        )
         .await;
     let first = ws.answer(&id).await["payload"].clone();
     assert_eq!((&first["status"], &first["runId"]), (&json!("accepted"), &json!("a1")));
@@ -158,8 +162,7 @@ async fn two_clients_see_the_same_run_and_a_session_scoped_one_only_its_own() {
     let rig = Rig::start().await;
     let mut scoped_params = params(&crate::rig::ALL);
     scoped_params["caps"] = json!(["session-scoped-events"]);
-    let (mut a, mut b, mut scoped) =
-        (rig.client().await, rig.client().await, rig.client_with(scoped_params).await);
+    let (mut a, mut b, mut scoped) = (rig.client().await, rig.client().await, rig.client_with(scoped_params).await);
     a.ok("chat.send", say("hello", "r1")).await;
     assert_eq!(a.chat_end("r1").await, b.chat_end("r1").await);
     // Its own run comes; the one before did not.
@@ -196,7 +199,8 @@ async fn what_cannot_be_done_is_refused_rather_than_ignored() {
     ws.ok("chat.send", empty).await;
     let error = ws.fails("agent", json!({ "message": "x", "idempotencyKey": "k2", "agentId": "ghost" })).await;
     assert_eq!(error["details"], json!({ "code": "UNKNOWN_AGENT_ID", "agentId": "ghost" }));
-    let error = ws.fails("chat.send", json!({ "sessionKey": "agent:ghost:x", "message": "x", "idempotencyKey": "k3" })).await;
+    let error =
+        ws.fails("chat.send", json!({ "sessionKey": "agent:ghost:x", "message": "x", "idempotencyKey": "k3" })).await;
     assert_eq!(error["code"], "INVALID_REQUEST");
 }
 

@@ -31,7 +31,9 @@ impl Schema {
         let home = PathBuf::from(std::env::var_os("HOME")?);
         let text = PLACES.iter().find_map(|place| std::fs::read_to_string(home.join(place)).ok());
         if text.is_none() {
-            eprintln!("NOTICE: @openclaw/gateway-protocol is not installed under {PLACES:?}; payloads were not validated");
+            eprintln!(
+                "NOTICE: @openclaw/gateway-protocol is not installed under {PLACES:?}; payloads were not validated"
+            );
         }
         Some(Self { root: serde_json::from_str(&text?).unwrap(), compiled: RefCell::default() })
     }

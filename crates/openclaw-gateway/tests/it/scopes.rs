@@ -68,16 +68,31 @@ async fn scopes_are_those_of_the_contract() {
         row.unwrap_or_else(|| panic!("{name} is missing"))["scope"].as_str().unwrap_or("").to_owned()
     };
     for (scope, names) in [
-        ("operator.write", "agent agent.wait chat.abort chat.send sessions.abort sessions.create sessions.patch sessions.send wake"),
-        ("operator.read", "agent.identity.get agents.list channels.status chat.history chat.metadata chat.startup commands.list \
+        (
+            "operator.write",
+            "agent agent.wait chat.abort chat.send sessions.abort sessions.create sessions.patch sessions.send wake",
+        ),
+        (
+            "operator.read",
+            "agent.identity.get agents.list channels.status chat.history chat.metadata chat.startup commands.list \
             config.get config.schema config.schema.lookup cron.list cron.status last-heartbeat logs.tail models.list node.list \
             sessions.describe sessions.get sessions.list sessions.messages.subscribe sessions.messages.unsubscribe \
             sessions.preview sessions.resolve sessions.subscribe skills.status status system-presence system.info \
-            taskSuggestions.list tasks.list tools.catalog tools.effective"),
-        ("operator.admin", "chat.inject config.apply config.patch config.set sessions.delete sessions.reset system-event"),
-        ("operator.approvals", "exec.approval.get exec.approval.grants.list exec.approval.grants.revoke exec.approval.list \
-            exec.approval.resolve exec.approval.waitDecision plugin.approval.list"),
-        ("operator.pairing", "device.pair.approve device.pair.list device.pair.reject device.pair.remove device.token.revoke"),
+            taskSuggestions.list tasks.list tools.catalog tools.effective",
+        ),
+        (
+            "operator.admin",
+            "chat.inject config.apply config.patch config.set sessions.delete sessions.reset system-event",
+        ),
+        (
+            "operator.approvals",
+            "exec.approval.get exec.approval.grants.list exec.approval.grants.revoke exec.approval.list \
+            exec.approval.resolve exec.approval.waitDecision plugin.approval.list",
+        ),
+        (
+            "operator.pairing",
+            "device.pair.approve device.pair.list device.pair.reject device.pair.remove device.token.revoke",
+        ),
         ("operator.questions", "question.list"),
         ("", "health"),
     ] {

@@ -26,7 +26,10 @@ async fn a_session_can_be_made_renamed_archived_and_deleted() {
     let patched = ws.ok("sessions.patch", json!({ "key": key, "label": "journey", "pinned": true })).await;
     assert_eq!(patched["entry"]["label"], "journey");
     let row = ws.ok("sessions.describe", json!({ "key": key })).await["session"].clone();
-    assert_eq!((&row["displayName"], &row["pinned"], &row["archived"]), (&json!("journey"), &json!(true), &json!(false)));
+    assert_eq!(
+        (&row["displayName"], &row["pinned"], &row["archived"]),
+        (&json!("journey"), &json!(true), &json!(false))
+    );
     assert_eq!(ws.ok("sessions.resolve", json!({ "label": "journey" })).await["key"], json!(key));
     assert_eq!(ws.ok("sessions.resolve", json!({ "sessionId": row["sessionId"] })).await["key"], json!(key));
 
@@ -48,7 +51,10 @@ async fn fields_that_are_not_kept_are_refused() {
     let mut ws = rig.client().await;
     let key = ws.ok("sessions.create", json!({})).await["key"].clone();
     let error = ws.fails("sessions.patch", json!({ "key": key, "icon": "star" })).await;
-    assert_eq!(error["message"], "invalid sessions.patch params: at /icon: not supported by this gateway; leave it out");
+    assert_eq!(
+        error["message"],
+        "invalid sessions.patch params: at /icon: not supported by this gateway; leave it out"
+    );
     ws.fails("sessions.create", json!({ "worktree": true })).await;
     let error = ws.fails("sessions.patch", json!({ "key": key, "model": "no-slash" })).await;
     assert_eq!(error["message"], "model \"no-slash\" is not of the form provider/model");
@@ -76,7 +82,10 @@ async fn a_list_comes_in_pages() {
         ws.ok("sessions.create", json!({ "key": format!("s{n}") })).await;
     }
     let page = ws.ok("sessions.list", json!({ "limit": 2, "offset": 1 })).await;
-    assert_eq!((&page["count"], &page["totalCount"], &page["nextOffset"], &page["hasMore"]), (&json!(2), &json!(5), &json!(3), &json!(true)));
+    assert_eq!(
+        (&page["count"], &page["totalCount"], &page["nextOffset"], &page["hasMore"]),
+        (&json!(2), &json!(5), &json!(3), &json!(true))
+    );
     let page = ws.ok("sessions.list", json!({ "limit": 2, "offset": 4 })).await;
     assert_eq!((&page["count"], &page["nextOffset"], &page["hasMore"]), (&json!(1), &json!(null), &json!(false)));
     let listed = ws.ok("sessions.subscribe", json!({ "limit": 3 })).await;

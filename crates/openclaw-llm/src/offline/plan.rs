@@ -9,17 +9,20 @@
 //! Calls that only read run side by side; a call that changes something runs
 //! alone, and nothing new begins after a failure.
 
-use openclaw_domain::message::{AssistantTurn, ToolResult, ToolStatus};
+mod episode;
+
+use openclaw_domain::message::{AssistantTurn, ToolResult};
 use openclaw_domain::tool::ToolSpec;
-use openclaw_domain::{Prompt, ToolCall, Turn, UserTurn};
+use openclaw_domain::{Prompt, Turn};
 use serde_json::{Value, json};
 
 use super::answer;
 use super::answer::listing;
 use super::language::Language;
-use super::request::{self, Request, Task};
+use super::request::{Request, Task};
 use super::rules::Intent;
 use super::target::{Order, Target};
+use episode::{Answered, Episode};
 
 /// What the offline model does next.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,74 +64,6 @@ pub fn plan(prompt: &Prompt, tools: &[ToolSpec]) -> Step {
         return Step::Call { say: String::new(), asks: vec![ask] };
     }
     Step::Say(answer::compose(&report))
-}
-
-/// The turns since the last complete answer.
-struct Episode<'a> {
-    asked: Vec<&'a UserTurn>,
-    answered: Vec<&'a AssistantTurn>,
-}
-
-impl<'a> Episode<'a> {
-    /// Splits the turns: what came before, and what is being worked on.
-    ///
-    /// Messages that arrived while tools ran belong to the work. A message that
-    /// was never worked on does not come back with the next one, nor does work
-    /// that was interrupted: the person may have changed their mind.
-    fn of(turns: &'a [Turn]) -> (&'a [Turn], Self) {
-        let is_end = |turn: &Turn| match turn {
-            Turn::User(_) => false,
-            Turn::Assistant(assistant) => {
-                assistant.calls().next().is_none() || assistant.calls().any(|(_, result)| was_interrupted(result))
-            }
-        };
-        let after_end = turns.iter().rposition(is_end).map_or(0, |index| index + 1);
-        let work = turns[after_end..].iter().position(|turn| matches!(turn, Turn::Assistant(_)));
-        let first_work = after_end + work.unwrap_or(turns.len() - after_end);
-        let start = first_work.saturating_sub(1).max(after_end);
-        let mut episode = Self { asked: Vec::new(), answered: Vec::new() };
-        for turn in &turns[start..] {
-            match turn {
-                Turn::User(user) => episode.asked.push(user),
-                Turn::Assistant(assistant) => episode.answered.push(assistant),
-            }
-        }
-        (&turns[..start], episode)
-    }
-
-    /// Joins what was asked into one request, in the language of the last message.
-    fn request(&self) -> Request {
-        let mut whole = Request { language: Language::English, tasks: Vec::new(), unknown: Vec::new() };
-        for (index, user) in self.asked.iter().enumerate() {
-            let mut part = request::parse(&user.text());
-            if let Some(first) = part.tasks.first_mut().filter(|_| index > 0) {
-                first.is_after = true;
-            }
-            whole.language = part.language;
-            whole.tasks.append(&mut part.tasks);
-            whole.unknown.append(&mut part.unknown);
-        }
-        whole
-    }
-
-    fn calls(&self) -> Vec<Answered<'a>> {
-        let calls = self.answered.iter().flat_map(|turn| turn.calls());
-        let answered =
-            calls.filter_map(|(call, result)| result.map(|result| Answered { call, result, is_used: false }));
-        answered.collect()
-    }
-}
-
-fn was_interrupted(result: Option<&ToolResult>) -> bool {
-    result.is_some_and(|result| result.status == ToolStatus::Interrupted)
-}
-
-/// A call of this episode and its result.
-struct Answered<'a> {
-    call: &'a ToolCall,
-    result: &'a ToolResult,
-    /// Whether a task has taken the result.
-    is_used: bool,
 }
 
 /// What a decision rests on.

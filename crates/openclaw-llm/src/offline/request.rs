@@ -46,6 +46,10 @@ pub(super) fn parse(text: &str) -> Request {
     let Some(mut tasks) = read_from(text, &cuts, 0, false, &mut vec![None; cuts.len() + 1]) else {
         return in_parts(text, &cuts, language);
     };
+    // A greeting around a request wants no answer of its own.
+    if tasks.iter().any(|task| task.intent != Intent::Greet) {
+        tasks.retain(|task| task.intent != Intent::Greet);
+    }
     tasks = with_sources(tasks);
     tasks.truncate(TASKS_MAX);
     Request { language, tasks, unknown: Vec::new() }

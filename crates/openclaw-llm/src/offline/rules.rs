@@ -79,7 +79,7 @@ pub(super) static ROWS: [Row; 13] = [
             r"(?:list|show|display|what are|which are|find|give)(?: me)?(?: all)?(?: of)?(?: the)?(?: (?<count>\d+|[a-z]+))?(?: (?<order>largest|biggest|smallest))?(?: files| entries| folders| directories| contents| directory| folder| dir)(?: and (?:files|folders|directories))?(?: here| there)?(?: (?:in|of|under|inside)(?: the)?(?: folder| directory)? (?<path>{p}))?(?: folder| directory)?(?: here)?",
             r"(?:ls|dir|list)(?: (?<path>{p}))?",
             r"(?:what|which) files (?:are|do (?:i|you|we) have)(?: there)?(?: here)?(?: (?:in|under|inside) (?<path>{p}))?",
-            r"what(?:'s| is) (?:in|inside|under) (?:the )?(?:folder |directory )?(?<path>{p})(?: folder| directory)?",
+            r"what(?:'s| is) (?:in|inside|under) (?:the )?(?:file |folder |directory )?(?<thing>{p})(?: folder| directory)?",
         ],
         chinese: &[
             r"(?:查看|看看|看一下|列出)?(?:一下)?(?<path>{p})??(?:里面?|目录|文件夹|下面?|中)*(?:有|包含)(?:哪些|什么)(?:文件|东西)?",
@@ -234,15 +234,27 @@ fn list(found: &Captures<'_>) -> Option<Vec<Intent>> {
         Some(word) => Some(count(word)?),
         None => None,
     };
-    let path = match text(found, "path") {
+    if let Some(Target::Named(thing)) = text(found, "thing").and_then(|words| file(words, true))
+        && has_extension(&thing)
+    {
+        return Some(vec![Intent::Read { file: Target::Named(thing) }]);
+    }
+    let path = match text(found, "path").or_else(|| text(found, "thing")) {
         // "here" and "this folder" are the workspace itself.
         None | Some("here" | "当前" | "这里" | "工作区" | "这个" | "." | "the" | "workspace") => None,
         Some(words) => match file(words, true)? {
-            Target::Named(path) => Some(path),
+            // `ls -la`: the list shows all it can without being told.
+            Target::Named(path) => Some(path).filter(|path| !path.starts_with('-')),
             Target::Earlier | Target::Pick(_) => None,
         },
     };
     Some(vec![Intent::List { path, order, count: number }])
+}
+
+/// Tells a file from a folder by its name alone.
+fn has_extension(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && !extension.is_empty())
 }
 
 /// Takes a command; prose such as "run a marathon" is none.

@@ -198,7 +198,9 @@ impl Cascade {
     /// Ends the call with an answer, unless it is empty for the first time.
     fn completed(&mut self, mut done: Completed) -> Result<ModelEvent, Error> {
         let Some(attempt) = self.attempt.as_mut() else { return Err(protocol("an answer came from nobody")) };
-        let is_empty = done.turn.blocks.is_empty() && done.turn.stop == StopReason::EndTurn;
+        // Thoughts alone are no answer either.
+        let is_silent = done.turn.calls().next().is_none() && done.turn.text().trim().is_empty();
+        let is_empty = is_silent && done.turn.stop == StopReason::EndTurn;
         if is_empty && !std::mem::replace(&mut attempt.has_retried_empty, true) {
             return Err(protocol("the answer is empty"));
         }

@@ -126,7 +126,9 @@ impl Reader<'_> {
             Some(row) => of_row(row),
             None => Provider { name: id.clone(), id: id.clone(), ..bare(dialect) },
         };
-        provider.quirks = quirks(like, row, base_url, section.get("compat"));
+        // A local server loads its model before the first byte.
+        let unknown = if dialect == Dialect::Ollama { providers::LOCAL } else { Quirks::PLAIN };
+        provider.quirks = quirks(like.map_or(unknown, |like| like.quirks), row, base_url, section.get("compat"));
         provider.dialect = dialect;
         provider.base_url = own_base(base_url, dialect).to_owned();
         provider.is_configured = true;
@@ -287,13 +289,8 @@ fn bare(dialect: Dialect) -> Provider {
 }
 
 /// Returns the peculiarities: those of the known host, or of a known provider at another host.
-fn quirks(
-    like: Option<&providers::Row>,
-    row: Option<&providers::Row>,
-    base_url: &str,
-    compat: Option<&Value>,
-) -> Quirks {
-    let mut quirks = like.map_or(Quirks::PLAIN, |row| row.quirks);
+fn quirks(like: Quirks, row: Option<&providers::Row>, base_url: &str, compat: Option<&Value>) -> Quirks {
+    let mut quirks = like;
     let is_moved =
         row.is_some_and(|row| !row.is_local && row.base_url != base_url && providers::by_host(base_url).is_none());
     if is_moved {

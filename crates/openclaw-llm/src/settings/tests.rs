@@ -199,3 +199,23 @@ fn a_policy_allows_exact_names_aliases_and_beginnings_and_its_absence_allows_all
     assert!(!settings.allows(&reference("acme/two")) && !settings.allows(&reference("anthropic/claude-opus-5")));
     assert!(quiet(models, Value::Null).allows(&reference("anthropic/claude-opus-5")));
 }
+
+#[test]
+fn servers_that_load_a_model_first_are_given_time() {
+    let models = json!({ "providers": { "box": { "baseUrl": "http://box:11434", "api": "ollama" }, "slow": {
+        "baseUrl": "http://slow/v1", "timeoutSeconds": 1200 }, "plain": { "baseUrl": "http://plain/v1" } } });
+    let settings = quiet(models, Value::Null);
+    let idle = |id: &str| settings.provider(id).unwrap().idle_timeout().as_secs();
+    assert_eq!((idle("box"), idle("slow"), idle("plain"), idle("xai")), (900, 1200, 300, 900));
+}
+
+#[test]
+fn a_dated_snapshot_has_the_limits_and_price_of_its_model_and_an_unknown_one_has_none() {
+    let settings = quiet(Value::Null, Value::Null);
+    let anthropic = settings.provider("anthropic").unwrap();
+    let snapshot = anthropic.model("claude-sonnet-4-5-20250929");
+    assert_eq!((snapshot.id.as_str(), snapshot.window), ("claude-sonnet-4-5-20250929", Some(200_000)));
+    assert_eq!(snapshot.price, anthropic.model("claude-sonnet-4-5").price);
+    let unknown = anthropic.model("claude-opus-9");
+    assert_eq!((unknown.window, unknown.price, unknown.reasons, unknown.sees), (None, None, true, true));
+}

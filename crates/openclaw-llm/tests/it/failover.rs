@@ -417,6 +417,11 @@ async fn an_empty_answer_is_asked_for_once_more_and_then_taken() {
     let empty = || Reply::events("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
     let once = bench(&pair(), FakeNet::new([empty(), answer("now")]));
     assert_eq!(once.run(asking(&["a/one"])).await.done().turn.text(), "now");
+    let musing = Reply::events(
+        "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"},\"finish_reason\":\"stop\"}]}\n\n",
+    );
+    let thought = bench(&pair(), FakeNet::new([musing, answer("now")]));
+    assert_eq!(thought.run(asking(&["a/one"])).await.done().turn.text(), "now");
     let twice = bench(&pair(), FakeNet::new([empty(), empty()]));
     let outcome = twice.run(asking(&["a/one"])).await;
     assert_eq!((outcome.done().turn.blocks.len(), outcome.done().turn.stop), (0, StopReason::EndTurn));

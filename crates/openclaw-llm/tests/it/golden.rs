@@ -164,3 +164,19 @@ async fn a_bare_json_error_in_an_event_stream_is_found() {
     let net = FakeNet::answering(move |_| stream(dialect, body.as_bytes(), 9));
     assert_eq!(bench(&config(dialect), net).run(hello()).await.error().class, ErrorClass::RateLimited);
 }
+
+#[tokio::test]
+async fn a_garbled_stream_ends_without_a_panic() {
+    for (name, dialect, bytes) in GOOD {
+        for at in (0..bytes.len()).step_by(23) {
+            for wrong in [b'"', b'}', b'0', b'\n', 0xff] {
+                let mut garbled = bytes.to_vec();
+                garbled[at] = wrong;
+                let dialect = *dialect;
+                let net = FakeNet::answering(move |_| stream(dialect, &garbled, 512));
+                let outcome = bench(&config(dialect), net).run(hello()).await;
+                assert!(outcome.is_done() != outcome.error.is_some(), "{name} with {wrong} at {at}");
+            }
+        }
+    }
+}

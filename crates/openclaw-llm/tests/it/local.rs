@@ -57,6 +57,14 @@ async fn a_model_that_is_not_there_is_answered_with_what_is() {
 }
 
 #[tokio::test]
+async fn every_answering_server_is_listed_with_its_models() {
+    let listed = openclaw_llm::local::servers(&machine()).await;
+    let names: Vec<(&str, usize)> = listed.iter().map(|server| (server.name.as_str(), server.models.len())).collect();
+    assert_eq!(names, [("Ollama", 2), ("llama.cpp server", 1)]);
+    assert!(openclaw_llm::local::servers(&FakeNet::unreachable()).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_absent_server_and_an_empty_one_are_told_apart() {
     let error = find(&FakeNet::unreachable(), "auto").await.unwrap_err();
     assert!(matches!(error, LocalError::NoServer(_)));

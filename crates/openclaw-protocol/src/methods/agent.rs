@@ -2,7 +2,7 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, BOOL, LIST, NAME, OBJECT, TEXT, integer, one_of, optional, required, text};
+use crate::shape::{BOOL, Field, LIST, NAME, OBJECT, Shape, TEXT, integer, one_of, optional, required, text};
 
 static AGENT_PARAMS: &[Field] = &[
     required("message", NAME),
@@ -58,18 +58,13 @@ static AGENT_PARAMS: &[Field] = &[
 /// Runs an agent
 pub static AGENT: Method = Method::new("agent", Scope::Write, Shape::closed(AGENT_PARAMS));
 
-static AGENT_WAIT_PARAMS: &[Field] = &[
-    required("runId", NAME),
-    optional("timeoutMs", integer(0, i64::MAX)),
-];
+static AGENT_WAIT_PARAMS: &[Field] = &[required("runId", NAME), optional("timeoutMs", integer(0, i64::MAX))];
 
 /// Waits for a run to end.
 pub static AGENT_WAIT: Method = Method::new("agent.wait", Scope::Write, Shape::closed(AGENT_WAIT_PARAMS));
 
-static AGENT_IDENTITY_GET_PARAMS: &[Field] = &[
-    optional("agentId", NAME),
-    optional("sessionKey", TEXT),
-];
+static AGENT_IDENTITY_GET_PARAMS: &[Field] = &[optional("agentId", NAME), optional("sessionKey", TEXT)];
 
 /// Tells an agent's name and picture.
-pub static AGENT_IDENTITY_GET: Method = Method::new("agent.identity.get", Scope::Read, Shape::closed(AGENT_IDENTITY_GET_PARAMS));
+pub static AGENT_IDENTITY_GET: Method =
+    Method::new("agent.identity.get", Scope::Read, Shape::closed(AGENT_IDENTITY_GET_PARAMS));

@@ -2,17 +2,16 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, NAME, OBJECT, integer, optional, required};
+use crate::shape::{Field, NAME, OBJECT, Shape, integer, optional, required};
 
 /// Lists pending questions.
 pub static EXEC_APPROVAL_LIST: Method = Method::new("exec.approval.list", Scope::Approvals, Shape::open(&[]));
 
-static EXEC_APPROVAL_GET_PARAMS: &[Field] = &[
-    required("id", NAME),
-];
+static EXEC_APPROVAL_GET_PARAMS: &[Field] = &[required("id", NAME)];
 
 /// Tells about one question.
-pub static EXEC_APPROVAL_GET: Method = Method::new("exec.approval.get", Scope::Approvals, Shape::closed(EXEC_APPROVAL_GET_PARAMS));
+pub static EXEC_APPROVAL_GET: Method =
+    Method::new("exec.approval.get", Scope::Approvals, Shape::closed(EXEC_APPROVAL_GET_PARAMS));
 
 static EXEC_APPROVAL_RESOLVE_PARAMS: &[Field] = &[
     required("id", NAME),
@@ -22,21 +21,20 @@ static EXEC_APPROVAL_RESOLVE_PARAMS: &[Field] = &[
 ];
 
 /// Answers a question.
-pub static EXEC_APPROVAL_RESOLVE: Method = Method::new("exec.approval.resolve", Scope::Approvals, Shape::closed(EXEC_APPROVAL_RESOLVE_PARAMS));
+pub static EXEC_APPROVAL_RESOLVE: Method =
+    Method::new("exec.approval.resolve", Scope::Approvals, Shape::closed(EXEC_APPROVAL_RESOLVE_PARAMS));
 
-static EXEC_APPROVAL_GRANTS_LIST_PARAMS: &[Field] = &[
-    optional("limit", integer(1, 500)),
-];
+static EXEC_APPROVAL_GRANTS_LIST_PARAMS: &[Field] = &[optional("limit", integer(1, 500))];
 
 /// Lists standing permissions.
-pub static EXEC_APPROVAL_GRANTS_LIST: Method = Method::new("exec.approval.grants.list", Scope::Approvals, Shape::closed(EXEC_APPROVAL_GRANTS_LIST_PARAMS));
+pub static EXEC_APPROVAL_GRANTS_LIST: Method =
+    Method::new("exec.approval.grants.list", Scope::Approvals, Shape::closed(EXEC_APPROVAL_GRANTS_LIST_PARAMS));
 
-static EXEC_APPROVAL_GRANTS_REVOKE_PARAMS: &[Field] = &[
-    required("grantId", NAME),
-];
+static EXEC_APPROVAL_GRANTS_REVOKE_PARAMS: &[Field] = &[required("grantId", NAME)];
 
 /// Takes one back.
-pub static EXEC_APPROVAL_GRANTS_REVOKE: Method = Method::new("exec.approval.grants.revoke", Scope::Approvals, Shape::closed(EXEC_APPROVAL_GRANTS_REVOKE_PARAMS));
+pub static EXEC_APPROVAL_GRANTS_REVOKE: Method =
+    Method::new("exec.approval.grants.revoke", Scope::Approvals, Shape::closed(EXEC_APPROVAL_GRANTS_REVOKE_PARAMS));
 
 /// Lists questions of plugins.
 pub static PLUGIN_APPROVAL_LIST: Method = Method::new("plugin.approval.list", Scope::Approvals, Shape::open(&[]));

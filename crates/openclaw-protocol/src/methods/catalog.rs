@@ -2,7 +2,7 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, ANY, BOOL, NAME, TEXT, integer, one_of, optional, required, text};
+use crate::shape::{ANY, BOOL, Field, NAME, Shape, TEXT, integer, one_of, optional, required, text};
 
 /// Lists agents.
 pub static AGENTS_LIST: Method = Method::new("agents.list", Scope::Read, Shape::EMPTY);
@@ -29,35 +29,23 @@ static MODELS_LIST_PARAMS: &[Field] = &[
 /// Lists models.
 pub static MODELS_LIST: Method = Method::new("models.list", Scope::Read, Shape::closed(MODELS_LIST_PARAMS));
 
-static TOOLS_CATALOG_PARAMS: &[Field] = &[
-    optional("agentId", NAME),
-    optional("includePlugins", BOOL),
-];
+static TOOLS_CATALOG_PARAMS: &[Field] = &[optional("agentId", NAME), optional("includePlugins", BOOL)];
 
 /// Lists tools by group.
 pub static TOOLS_CATALOG: Method = Method::new("tools.catalog", Scope::Read, Shape::closed(TOOLS_CATALOG_PARAMS));
 
-static TOOLS_EFFECTIVE_PARAMS: &[Field] = &[
-    optional("agentId", NAME),
-    required("sessionKey", NAME),
-];
+static TOOLS_EFFECTIVE_PARAMS: &[Field] = &[optional("agentId", NAME), required("sessionKey", NAME)];
 
 /// Lists the tools a session has.
 pub static TOOLS_EFFECTIVE: Method = Method::new("tools.effective", Scope::Read, Shape::closed(TOOLS_EFFECTIVE_PARAMS));
 
-static SKILLS_STATUS_PARAMS: &[Field] = &[
-    optional("agentId", NAME),
-    optional("sessionKey", NAME),
-];
+static SKILLS_STATUS_PARAMS: &[Field] = &[optional("agentId", NAME), optional("sessionKey", NAME)];
 
 /// Lists skills.
 pub static SKILLS_STATUS: Method = Method::new("skills.status", Scope::Read, Shape::closed(SKILLS_STATUS_PARAMS));
 
-static CHANNELS_STATUS_PARAMS: &[Field] = &[
-    optional("probe", BOOL),
-    optional("timeoutMs", integer(0, i64::MAX)),
-    optional("channel", NAME),
-];
+static CHANNELS_STATUS_PARAMS: &[Field] =
+    &[optional("probe", BOOL), optional("timeoutMs", integer(0, i64::MAX)), optional("channel", NAME)];
 
 /// Lists chat channels.
 pub static CHANNELS_STATUS: Method = Method::new("channels.status", Scope::Read, Shape::closed(CHANNELS_STATUS_PARAMS));
@@ -90,13 +78,12 @@ pub static CRON_STATUS: Method = Method::new("cron.status", Scope::Read, Shape::
 /// Lists questions of agents.
 pub static QUESTION_LIST: Method = Method::new("question.list", Scope::Questions, Shape::EMPTY);
 
-static TASK_SUGGESTIONS_LIST_PARAMS: &[Field] = &[
-    optional("sessionKey", text(1, 512)),
-    optional("agentId", text(1, 128)),
-];
+static TASK_SUGGESTIONS_LIST_PARAMS: &[Field] =
+    &[optional("sessionKey", text(1, 512)), optional("agentId", text(1, 128))];
 
 /// Lists suggested tasks.
-pub static TASK_SUGGESTIONS_LIST: Method = Method::new("taskSuggestions.list", Scope::Read, Shape::closed(TASK_SUGGESTIONS_LIST_PARAMS));
+pub static TASK_SUGGESTIONS_LIST: Method =
+    Method::new("taskSuggestions.list", Scope::Read, Shape::closed(TASK_SUGGESTIONS_LIST_PARAMS));
 
 static TASKS_LIST_PARAMS: &[Field] = &[
     optional("status", ANY),

@@ -2,7 +2,9 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, ANY, BOOL, LIST, NAME, NAMES, OBJECT, TEXT, TEXT_OR_NULL, integer, one_of, optional, required, text};
+use crate::shape::{
+    ANY, BOOL, Field, LIST, NAME, NAMES, OBJECT, Shape, TEXT, TEXT_OR_NULL, integer, one_of, optional, required, text,
+};
 
 static CHAT_SEND_PARAMS: &[Field] = &[
     required("sessionKey", text(1, 512)),
@@ -55,10 +57,7 @@ pub static CHAT_HISTORY: Method = Method::new("chat.history", Scope::Read, Shape
 /// Reads a transcript together with what a chat surface needs to open.
 pub static CHAT_STARTUP: Method = Method::new("chat.startup", Scope::Read, Shape::closed(CHAT_HISTORY_PARAMS));
 
-static CHAT_METADATA_PARAMS: &[Field] = &[
-    optional("agentId", NAME),
-    optional("sessionKey", NAME),
-];
+static CHAT_METADATA_PARAMS: &[Field] = &[optional("agentId", NAME), optional("sessionKey", NAME)];
 
 /// Lists what can be chosen in a chat.
 pub static CHAT_METADATA: Method = Method::new("chat.metadata", Scope::Read, Shape::closed(CHAT_METADATA_PARAMS));

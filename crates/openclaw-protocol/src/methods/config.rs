@@ -2,15 +2,12 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, NAME, NAMES, OBJECT, TEXT, integer, optional, required, text};
+use crate::shape::{Field, NAME, NAMES, OBJECT, Shape, TEXT, integer, optional, required, text};
 
 /// Reads it, secrets replaced.
 pub static CONFIG_GET: Method = Method::new("config.get", Scope::Read, Shape::EMPTY);
 
-static CONFIG_SET_PARAMS: &[Field] = &[
-    required("raw", NAME),
-    optional("baseHash", NAME),
-];
+static CONFIG_SET_PARAMS: &[Field] = &[required("raw", NAME), optional("baseHash", NAME)];
 
 /// Replaces the file.
 pub static CONFIG_SET: Method = Method::new("config.set", Scope::Admin, Shape::closed(CONFIG_SET_PARAMS));
@@ -43,9 +40,8 @@ pub static CONFIG_APPLY: Method = Method::new("config.apply", Scope::Admin, Shap
 /// Returns its schema.
 pub static CONFIG_SCHEMA: Method = Method::new("config.schema", Scope::Read, Shape::EMPTY);
 
-static CONFIG_SCHEMA_LOOKUP_PARAMS: &[Field] = &[
-    required("path", text(1, 1024)),
-];
+static CONFIG_SCHEMA_LOOKUP_PARAMS: &[Field] = &[required("path", text(1, 1024))];
 
 /// Returns the schema of one path.
-pub static CONFIG_SCHEMA_LOOKUP: Method = Method::new("config.schema.lookup", Scope::Read, Shape::closed(CONFIG_SCHEMA_LOOKUP_PARAMS));
+pub static CONFIG_SCHEMA_LOOKUP: Method =
+    Method::new("config.schema.lookup", Scope::Read, Shape::closed(CONFIG_SCHEMA_LOOKUP_PARAMS));

@@ -2,7 +2,10 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, ANY, BOOL, LIST, NAME, NAMES, NUMBER, OBJECT, TEXT, TEXT_OR_NULL, integer, one_of, optional, required, text};
+use crate::shape::{
+    ANY, BOOL, Field, LIST, NAME, NAMES, NUMBER, OBJECT, Shape, TEXT, TEXT_OR_NULL, integer, one_of, optional,
+    required, text,
+};
 
 static SESSIONS_LIST_PARAMS: &[Field] = &[
     optional("limit", integer(1, i64::MAX)),
@@ -33,36 +36,31 @@ static SESSIONS_LIST_PARAMS: &[Field] = &[
 pub static SESSIONS_LIST: Method = Method::new("sessions.list", Scope::Read, Shape::closed(SESSIONS_LIST_PARAMS));
 
 /// Follows changes of all sessions.
-pub static SESSIONS_SUBSCRIBE: Method = Method::new("sessions.subscribe", Scope::Read, Shape::closed(SESSIONS_LIST_PARAMS));
+pub static SESSIONS_SUBSCRIBE: Method =
+    Method::new("sessions.subscribe", Scope::Read, Shape::closed(SESSIONS_LIST_PARAMS));
 
 /// Stops following them.
 pub static SESSIONS_UNSUBSCRIBE: Method = Method::new("sessions.unsubscribe", Scope::Read, Shape::open(&[]));
 
-static SESSIONS_MESSAGES_SUBSCRIBE_PARAMS: &[Field] = &[
-    required("key", NAME),
-    optional("agentId", NAME),
-    optional("includeApprovals", BOOL),
-];
+static SESSIONS_MESSAGES_SUBSCRIBE_PARAMS: &[Field] =
+    &[required("key", NAME), optional("agentId", NAME), optional("includeApprovals", BOOL)];
 
 /// Follows one transcript.
-pub static SESSIONS_MESSAGES_SUBSCRIBE: Method = Method::new("sessions.messages.subscribe", Scope::Read, Shape::closed(SESSIONS_MESSAGES_SUBSCRIBE_PARAMS));
+pub static SESSIONS_MESSAGES_SUBSCRIBE: Method =
+    Method::new("sessions.messages.subscribe", Scope::Read, Shape::closed(SESSIONS_MESSAGES_SUBSCRIBE_PARAMS));
 
-static SESSIONS_MESSAGES_UNSUBSCRIBE_PARAMS: &[Field] = &[
-    required("key", NAME),
-    optional("agentId", NAME),
-];
+static SESSIONS_MESSAGES_UNSUBSCRIBE_PARAMS: &[Field] = &[required("key", NAME), optional("agentId", NAME)];
 
 /// Stops following it.
-pub static SESSIONS_MESSAGES_UNSUBSCRIBE: Method = Method::new("sessions.messages.unsubscribe", Scope::Read, Shape::closed(SESSIONS_MESSAGES_UNSUBSCRIBE_PARAMS));
+pub static SESSIONS_MESSAGES_UNSUBSCRIBE: Method =
+    Method::new("sessions.messages.unsubscribe", Scope::Read, Shape::closed(SESSIONS_MESSAGES_UNSUBSCRIBE_PARAMS));
 
-static SESSIONS_DESCRIBE_PARAMS: &[Field] = &[
-    required("key", NAME),
-    optional("includeDerivedTitles", BOOL),
-    optional("includeLastMessage", BOOL),
-];
+static SESSIONS_DESCRIBE_PARAMS: &[Field] =
+    &[required("key", NAME), optional("includeDerivedTitles", BOOL), optional("includeLastMessage", BOOL)];
 
 /// Tells about one session.
-pub static SESSIONS_DESCRIBE: Method = Method::new("sessions.describe", Scope::Read, Shape::closed(SESSIONS_DESCRIBE_PARAMS));
+pub static SESSIONS_DESCRIBE: Method =
+    Method::new("sessions.describe", Scope::Read, Shape::closed(SESSIONS_DESCRIBE_PARAMS));
 
 static SESSIONS_RESOLVE_PARAMS: &[Field] = &[
     optional("key", NAME),
@@ -78,16 +76,15 @@ static SESSIONS_RESOLVE_PARAMS: &[Field] = &[
 ];
 
 /// Finds a session by key, id or label.
-pub static SESSIONS_RESOLVE: Method = Method::new("sessions.resolve", Scope::Read, Shape::closed(SESSIONS_RESOLVE_PARAMS));
+pub static SESSIONS_RESOLVE: Method =
+    Method::new("sessions.resolve", Scope::Read, Shape::closed(SESSIONS_RESOLVE_PARAMS));
 
-static SESSIONS_PREVIEW_PARAMS: &[Field] = &[
-    required("keys", NAMES),
-    optional("limit", integer(1, i64::MAX)),
-    optional("maxChars", integer(20, i64::MAX)),
-];
+static SESSIONS_PREVIEW_PARAMS: &[Field] =
+    &[required("keys", NAMES), optional("limit", integer(1, i64::MAX)), optional("maxChars", integer(20, i64::MAX))];
 
 /// Reads the last lines of several sessions.
-pub static SESSIONS_PREVIEW: Method = Method::new("sessions.preview", Scope::Read, Shape::closed(SESSIONS_PREVIEW_PARAMS));
+pub static SESSIONS_PREVIEW: Method =
+    Method::new("sessions.preview", Scope::Read, Shape::closed(SESSIONS_PREVIEW_PARAMS));
 
 static SESSIONS_CREATE_PARAMS: &[Field] = &[
     optional("key", NAME),
@@ -124,7 +121,8 @@ static SESSIONS_CREATE_PARAMS: &[Field] = &[
 ];
 
 /// Makes a session.
-pub static SESSIONS_CREATE: Method = Method::new("sessions.create", Scope::Write, Shape::closed(SESSIONS_CREATE_PARAMS));
+pub static SESSIONS_CREATE: Method =
+    Method::new("sessions.create", Scope::Write, Shape::closed(SESSIONS_CREATE_PARAMS));
 
 static SESSIONS_PATCH_PARAMS: &[Field] = &[
     required("key", NAME),
@@ -171,11 +169,8 @@ static SESSIONS_PATCH_PARAMS: &[Field] = &[
 /// Changes fields of a session.
 pub static SESSIONS_PATCH: Method = Method::new("sessions.patch", Scope::Write, Shape::closed(SESSIONS_PATCH_PARAMS));
 
-static SESSIONS_RESET_PARAMS: &[Field] = &[
-    required("key", NAME),
-    optional("agentId", NAME),
-    optional("reason", one_of(&["new", "reset"])),
-];
+static SESSIONS_RESET_PARAMS: &[Field] =
+    &[required("key", NAME), optional("agentId", NAME), optional("reason", one_of(&["new", "reset"]))];
 
 /// Starts a new conversation under the same key.
 pub static SESSIONS_RESET: Method = Method::new("sessions.reset", Scope::Admin, Shape::closed(SESSIONS_RESET_PARAMS));
@@ -192,14 +187,11 @@ static SESSIONS_DELETE_PARAMS: &[Field] = &[
 ];
 
 /// Removes a session.
-pub static SESSIONS_DELETE: Method = Method::new("sessions.delete", Scope::Admin, Shape::closed(SESSIONS_DELETE_PARAMS));
+pub static SESSIONS_DELETE: Method =
+    Method::new("sessions.delete", Scope::Admin, Shape::closed(SESSIONS_DELETE_PARAMS));
 
-static SESSIONS_ABORT_PARAMS: &[Field] = &[
-    optional("key", NAME),
-    optional("runId", NAME),
-    optional("agentId", NAME),
-    optional("clearQueued", BOOL),
-];
+static SESSIONS_ABORT_PARAMS: &[Field] =
+    &[optional("key", NAME), optional("runId", NAME), optional("agentId", NAME), optional("clearQueued", BOOL)];
 
 /// Stops what a session does.
 pub static SESSIONS_ABORT: Method = Method::new("sessions.abort", Scope::Write, Shape::closed(SESSIONS_ABORT_PARAMS));

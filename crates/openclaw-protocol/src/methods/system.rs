@@ -2,7 +2,7 @@
 
 use super::Method;
 use crate::scope::Scope;
-use crate::shape::{Field, Shape, BOOL, NAME, integer, one_of, optional, required};
+use crate::shape::{BOOL, Field, NAME, Shape, integer, one_of, optional, required};
 
 static LOGS_TAIL_PARAMS: &[Field] = &[
     optional("cursor", integer(0, i64::MAX)),

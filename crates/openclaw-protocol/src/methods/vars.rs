@@ -6,8 +6,12 @@ use crate::shape::{ANY, Field, NAME, Shape, one_of, optional, required};
 
 static OWNERS: &[&str] = &["session", "agent", "global"];
 
-static GET_PARAMS: &[Field] =
-    &[required("name", NAME), required("scope", one_of(OWNERS)), optional("sessionKey", NAME), optional("agentId", NAME)];
+static GET_PARAMS: &[Field] = &[
+    required("name", NAME),
+    required("scope", one_of(OWNERS)),
+    optional("sessionKey", NAME),
+    optional("agentId", NAME),
+];
 
 /// Reads a variable.
 pub static VARS_GET: Method = Method::new("vars.get", Scope::Read, Shape::closed(GET_PARAMS));

@@ -160,6 +160,13 @@ fn a_foreign_tool_that_runs_programs_is_always_asked_about() {
 }
 
 #[test]
+fn the_rule_names_the_section_that_decided() {
+    let agents = json!({ "entries": { "main": { "tools": { "exec": { "mode": "deny" } } } } });
+    let (policy, _) = Policy::from_config(&json!({ "exec": { "mode": "full" } }), &agents);
+    check(&Profiles::new(policy), &exec_call(LS), "deny agents.entries.main.tools.exec.mode=deny");
+}
+
+#[test]
 fn deny_everything_runs_nothing() {
     let gate = gate(json!({ "deny": ["*"] }));
     for capability in [

@@ -2,22 +2,10 @@
 //!
 //! A [`Reply`] is written once, free of any vendor, and rendered in the wire
 //! format that was asked. A [`Script`] picks the reply for a request: from a
-//! queue, from a closure, or, by default, from the last words of the user:
-//!
-//! | the words hold | the server |
-//! |---|---|
-//! | `slow` | streams 300 pieces, 20 ms apart |
-//! | `fail` | answers 500 in the vendor's form |
-//! | `error KIND` | answers that failure; the kinds are [`Failure::ALL`] |
-//! | `break` | fails in the middle of the stream, at status 200 |
-//! | `cut` | ends the stream cleanly without its terminal marker |
-//! | `reset` | breaks the connection in the middle of the stream |
-//! | `think` | reasons before it answers |
-//! | `call NAME {..}` | calls that tool; several calls in one message are parallel |
-//! | `say TEXT` | answers with that text |
-//! | anything else | streams the configured number of pieces (`tok0 tok1 ..`) |
-//!
-//! When tool results come back, it answers with what they said.
+//! queue, from a closure, or, by default, from the last words of the user
+//! (`words.rs`).
+
+mod words;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,9 +16,6 @@ use serde_json::Value;
 use super::heard::Heard;
 use super::lint::Lint;
 use crate::latch::Latch;
-
-/// Most tool calls of one reply chosen by words.
-const CALLS_MAX: usize = 16;
 
 /// Which reply a request gets, and how strictly requests are judged.
 #[derive(Clone)]
@@ -58,10 +43,10 @@ impl Script {
         }
     }
 
-    /// Makes a script that follows the user's last words; see the module's table.
+    /// Makes a script that follows the user's last words (`server/script/words.rs`).
     pub fn words(deltas: usize, pause: Duration) -> Self {
         let plain = Reply::tokens(deltas, pause);
-        Self::answering(move |heard| by_words(heard, &plain))
+        Self::answering(move |heard| words::reply(heard, &plain))
     }
 
     /// Makes a script of these replies, one per request; then it answers 500.
@@ -380,67 +365,4 @@ impl Reply {
         let calls = self.steps.iter().any(|step| matches!(step, Step::Call { .. }));
         self.stop.unwrap_or(if calls { Stop::Tools } else { Stop::End })
     }
-}
-
-/// Follows the user's last words.
-fn by_words(heard: &Heard, plain: &Reply) -> Reply {
-    let words = heard.text.as_str();
-    if words.is_empty() && !heard.results.is_empty() {
-        let said: Vec<&str> = heard.results.iter().map(|result| result.text.as_str()).collect();
-        return Reply::say(&format!("The tools returned: {}", said.join("; ")));
-    }
-    let has = |word: &str| words.split(|it: char| !it.is_alphanumeric()).any(|it| it == word);
-    let calls = calls(words);
-    let thinking = |reply: Reply| {
-        if has("think") { reply.thinking("Let me ").thinking("think.") } else { reply }
-    };
-    if !calls.is_empty() {
-        return calls.iter().fold(thinking(Reply::new()), |reply, (name, arguments)| reply.call(name, arguments));
-    }
-    if let Some((_, kind)) = words.split_once("error ")
-        && let Some((_, failure)) = Failure::ALL.iter().find(|(name, _)| kind.starts_with(name))
-    {
-        return Reply::fail(*failure);
-    }
-    if has("fail") {
-        return Reply::fail(Failure::Server).message("scripted failure");
-    }
-    if has("slow") {
-        return Reply::tokens(300, Duration::from_millis(20));
-    }
-    let half = || Reply::new().text("half ").text("an ");
-    if has("break") {
-        return half().break_off(Failure::Overloaded);
-    }
-    if has("cut") {
-        return half().cut();
-    }
-    if has("reset") {
-        return half().reset();
-    }
-    if let Some((_, text)) = words.split_once("say ") {
-        return text.split_inclusive(' ').fold(thinking(Reply::new()), Reply::text);
-    }
-    if has("think") {
-        return thinking(Reply::new()).text("Thought ").text("about.");
-    }
-    plain.clone()
-}
-
-/// Reads `call NAME {..}` out of words, as often as it is there.
-fn calls(words: &str) -> Vec<(String, Value)> {
-    let mut calls = Vec::new();
-    let mut rest = words;
-    while let Some((_, after)) = rest.split_once("call ") {
-        rest = after;
-        let Some((name, arguments)) = after.split_once(' ') else { break };
-        let mut values = serde_json::Deserializer::from_str(arguments).into_iter::<Value>();
-        let Some(Ok(value @ Value::Object(_))) = values.next() else { continue };
-        rest = &arguments[values.byte_offset()..];
-        calls.push((name.to_owned(), value));
-        if calls.len() == CALLS_MAX {
-            break;
-        }
-    }
-    calls
 }

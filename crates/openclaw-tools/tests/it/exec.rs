@@ -134,7 +134,7 @@ async fn output_is_streamed_and_only_its_end_is_kept() {
     };
     let (text, ()) = tokio::join!(call, feed);
     assert!(
-        text.starts_with("[17237 earlier bytes left out; process log with sessionId p0001 shows them]\nx"),
+        text.starts_with("[17237 earlier bytes left out; process list gives the sessionId, process log shows them]\nx"),
         "{}",
         &text[..80]
     );

@@ -110,7 +110,7 @@ async fn given(cx: &Cx<'_>, arguments: &Arguments, model: &str, servers: &[Local
     })?;
     let key = match key_from_flags(cx, arguments, known.variable)? {
         Some(key) => Some(key),
-        None if cx.env.get(known.variable).is_some() => None,
+        None if has_key(cx, known) => None,
         None => {
             let question = cx.say(&text::ONBOARD_KEY, &[("name", known.name)]);
             Some((known.variable, cx.ask_hidden(&question, "--key-env NAME or --key-fd FD").await?))
@@ -187,7 +187,7 @@ async fn interactive(cx: &Cx<'_>, servers: &[LocalServer]) -> Result<Choice, Fai
 }
 
 async fn with_key(cx: &Cx<'_>, provider: &Provider) -> Result<Choice, Failure> {
-    let in_env = cx.env.get(provider.variable).is_some();
+    let in_env = has_key(cx, provider);
     let values = [("name", provider.name), ("env", provider.variable)];
     let question =
         if in_env { cx.say(&text::ONBOARD_KEY_ENV, &values) } else { cx.say(&text::ONBOARD_KEY, &values[..1]) };
@@ -258,6 +258,21 @@ async fn keep(cx: &Cx<'_>, choice: &Choice) -> Result<(), Failure> {
         return Ok(());
     }
     crate::commands::config::write(cx, path, model).await.map(drop)
+}
+
+/// Tells whether a key is already there, in the environment or in a `.env` file.
+fn has_key(cx: &Cx<'_>, provider: &Provider) -> bool {
+    cx.load_config().env.get(provider.variable).is_some()
+}
+
+/// Copies a key that only this shell's environment has to where a service finds it.
+pub(super) fn keep_for_service(cx: &Cx<'_>, record: &Record) -> Result<(), Failure> {
+    let provider = record.model.as_deref().and_then(|model| model.split('/').next()).unwrap_or_default();
+    let known = PROVIDERS.iter().find(|known| known.id == provider);
+    match known.and_then(|known| Some((known.variable, cx.env.get(known.variable)?))) {
+        Some((variable, key)) => keep_key(cx, variable, key),
+        None => Ok(()),
+    }
 }
 
 /// Puts a key into `<state>/.env`, which only its owner can read.

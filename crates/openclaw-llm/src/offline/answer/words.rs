@@ -190,6 +190,8 @@ pub(super) fn listed(
         (Order::Largest | Order::Smallest, Chinese) if shown == 0 => format!("{place}里没有文件。"),
         (Order::Listed, English) => format!("In {place}: {}, {}.", counted(files, "file"), counted(folders, "folder")),
         (Order::Listed, Chinese) => format!("{place}里有 {files} 个文件、{folders} 个目录："),
+        (Order::Largest, English) if shown == 1 => format!("The largest file in {place}:"),
+        (Order::Smallest, English) if shown == 1 => format!("The smallest file in {place}:"),
         (Order::Largest, English) => format!("The largest {} in {place}:", counted(shown, "file")),
         (Order::Largest, Chinese) => format!("{place}里最大的 {shown} 个文件："),
         (Order::Smallest, English) => format!("The smallest {} in {place}:", counted(shown, "file")),

@@ -1,7 +1,7 @@
-use openclaw_domain::message::{Block, Part};
+use openclaw_domain::message::{Block, Part, ToolStatus};
 use openclaw_domain::model::{ModelRef, StopReason};
 use openclaw_domain::tool::{Capability, Effect};
-use openclaw_domain::{Conversation, Origin, Timestamp};
+use openclaw_domain::{Conversation, Origin, Timestamp, ToolCall, UserTurn};
 use proptest::prelude::*;
 
 use super::*;

@@ -39,7 +39,10 @@ fn small_talk_and_help() {
 #[test]
 fn listing() {
     let here = Intent::List { path: None, order: Order::Listed, count: None };
-    check(&["list files", "List the files here.", "please list all the files", "ls", "what files are there?"], &here);
+    check(
+        &["list files", "List the files here.", "please list all the files", "ls", "ls -la", "what files are there?"],
+        &here,
+    );
     check(&["列出文件", "列出当前目录的文件", "请列出所有文件", "看看有哪些文件", "当前目录里有哪些文件？"], &here);
     let source = Intent::List { path: Some("src".to_owned()), order: Order::Listed, count: None };
     check(
@@ -62,7 +65,13 @@ fn listing() {
 fn reading() {
     let readme = Intent::Read { file: named("README.md") };
     check(
-        &["read README.md", "Could you read the file README.md for me?", "show me `README.md`", "cat README.md"],
+        &[
+            "read README.md",
+            "Could you read the file README.md for me?",
+            "show me `README.md`",
+            "cat README.md",
+            "what is in README.md?",
+        ],
         &readme,
     );
     check(

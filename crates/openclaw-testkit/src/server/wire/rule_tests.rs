@@ -261,7 +261,7 @@ fn ollama_rules() {
         ("context", with(&base, &[("/messages/0/content", long.clone()), ("/truncate", json!(false))])),
     ];
     check(Wire::Ollama, &[], &base, &cases);
-    let cut = with(&base, &[("/messages/0/content", long.clone())]);
+    let cut = with(&base, &[("/messages/0/content", long)]);
     assert_eq!(broken(Wire::Ollama, &[], "mock-1", &cut), None, "cut silently");
     let window = with(&cases[3].1, &[("/options", json!({ "num_ctx": 8_192 }))]);
     assert_eq!(broken(Wire::Ollama, &[], "mock-1", &window), None);
