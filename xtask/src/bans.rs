@@ -44,9 +44,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("unsafe fn", "openclaw-sandbox/src/os"),
     (".expose()", "openclaw-domain/src/secret.rs"),
     (".expose()", "openclaw-gateway/src/auth"),
-    // The credential a client shows, and the search keys handed to the tool that needs them.
+    // The credential a client shows, and the keys handed to the components that need them.
     (".expose()", "openclaw-cli/src/link.rs"),
-    (".expose()", "openclaw-app/src/tools.rs"),
+    (".expose()", "openclaw-app/src/secrets.rs"),
     ("impl Gate for", "openclaw-domain/src"),
 ];
 

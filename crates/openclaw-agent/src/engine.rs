@@ -1,7 +1,7 @@
 //! The engine: one actor per session behind the ports `Runs` and `Approvals`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -77,7 +77,7 @@ pub struct Ports {
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) ports: Ports,
-    pub(crate) tools: Toolbox,
+    tools: RwLock<Arc<Toolbox>>,
     pub(crate) pending: Pending,
     pub(crate) waiters: Waiters,
     pub(crate) lanes: Mutex<HashMap<SessionKey, mpsc::Sender<Command>>>,
@@ -91,6 +91,11 @@ impl Shared {
     pub(crate) fn runs(&self) -> Option<Arc<dyn Runs>> {
         let engine = self.engine.get()?.upgrade()?;
         Some(engine)
+    }
+
+    /// Returns a tool by name.
+    pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.tools.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Stores a standing permission. The call at hand does not wait for it: its
@@ -113,7 +118,7 @@ pub struct Engine {
 impl Engine {
     /// Makes an engine. Call [`Engine::recover`] before the first request.
     pub fn new(options: Options, ports: Ports) -> Arc<Self> {
-        let tools = ports.tools.iter().map(|tool| (tool.spec().name.clone(), tool.clone())).collect();
+        let tools = RwLock::new(Arc::new(toolbox(&ports.tools)));
         let shared = Arc::new(Shared {
             options,
             ports,
@@ -129,6 +134,11 @@ impl Engine {
         // The cell is new, so this is its first and only value.
         let _first = engine.shared.engine.set(Arc::downgrade(&engine));
         engine
+    }
+
+    /// Takes over newly built tools; calls that run already keep theirs.
+    pub fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
+        *self.shared.tools.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(toolbox(tools));
     }
 
     /// Takes up every run an earlier process left unfinished; returns how many.
@@ -151,6 +161,10 @@ impl Engine {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
     }
+}
+
+fn toolbox(tools: &[Arc<dyn Tool>]) -> Toolbox {
+    tools.iter().map(|tool| (tool.spec().name.clone(), tool.clone())).collect()
 }
 
 fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, HashMap<SessionKey, mpsc::Sender<Command>>> {

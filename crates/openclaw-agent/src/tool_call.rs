@@ -40,7 +40,7 @@ pub(crate) fn judge(
     prepared: &Preparation,
     evidence: Option<Evidence>,
 ) -> Judged {
-    let Some(tool) = shared.tools.get(&call.name).filter(|_| prepared.offers(&call.name)) else {
+    let Some(tool) = shared.tool(&call.name).filter(|_| prepared.offers(&call.name)) else {
         let names = prepared.tool_names().join(", ");
         let text = format!("There is no tool {:?}. The tools are: {names}.", call.name);
         return Judged::Refused(ToolResult::notice(ToolStatus::Failed, text));
@@ -115,7 +115,7 @@ pub(crate) fn run(
     key: String,
 ) -> BoxFuture<'static, EndedCall> {
     let call = permit.call().clone();
-    let Some(tool) = shared.tools.get(&call.name).cloned() else {
+    let Some(tool) = shared.tool(&call.name) else {
         let result = Err(format!("tool {} vanished after it was admitted", call.name));
         return std::future::ready(EndedCall { call, result, took: Duration::ZERO }).boxed();
     };

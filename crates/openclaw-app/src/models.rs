@@ -5,11 +5,11 @@ use std::sync::Arc;
 use openclaw_cli::LocalServer;
 use openclaw_config::Loaded;
 use openclaw_domain::ports::{Clock, Net};
-use openclaw_llm::{Router, Settings};
+use openclaw_llm::{Provider, Router, Settings};
 
 /// Reads the model settings; what was not understood is logged.
 pub(crate) fn settings(loaded: &Loaded) -> Settings {
-    let (models, auth) = (&loaded.value["models"], &loaded.value["auth"]);
+    let (models, auth) = (&crate::secrets::provider_keys(loaded), &loaded.value["auth"]);
     let defaults = &loaded.value["agents"]["defaults"];
     let key = |name: &str| loaded.env.get(name).map(str::to_owned);
     let (settings, warnings) = Settings::from_config(models, auth, defaults, Vec::new(), &key);
@@ -33,6 +33,9 @@ pub(crate) async fn router(
     let wanted = local.or_else(|| loaded.env.get("OPENCLAW_LOCAL_LLM"));
     if let Some(wanted) = wanted {
         let found = openclaw_llm::local::find(net.as_ref(), wanted).await?;
+        for note in &found.notes {
+            tracing::warn!(model = %found.reference(), "{note}");
+        }
         settings = settings.with_local(found.provider, &found.model);
     }
     Ok(Arc::new(Router::new(settings, net, clock)))
@@ -41,13 +44,12 @@ pub(crate) async fn router(
 /// Looks for model servers on this machine.
 pub(crate) async fn local_servers() -> Vec<LocalServer> {
     let net = openclaw_sandbox::net::Client::new(openclaw_sandbox::net::Options::default());
-    match openclaw_llm::local::find(&net, "").await {
-        Ok(found) => vec![LocalServer {
-            provider: found.provider.id.clone(),
-            name: found.provider.name.clone(),
-            base_url: found.provider.base_url.clone(),
-            models: vec![found.model],
-        }],
-        Err(_nobody) => Vec::new(),
-    }
+    let found = openclaw_llm::local::servers(&net).await;
+    let server = |provider: Provider| LocalServer {
+        models: provider.models.iter().map(|model| model.id.clone()).collect(),
+        provider: provider.id,
+        name: provider.name,
+        base_url: provider.base_url,
+    };
+    found.into_iter().map(server).collect()
 }

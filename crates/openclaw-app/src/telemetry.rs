@@ -16,6 +16,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub(crate) use tail::LogFiles;
 
+/// Log lines that wait for the disk; more are dropped. The queue is allocated as
+/// a whole, so a larger one is paid for by every idle process.
+const LINES_WAITING_MAX: usize = 8192;
+
 /// Where logs go and how much is said.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -40,7 +44,9 @@ pub(crate) struct Guard {
 /// runtime inside a process that logs already keeps that process's set-up.
 pub(crate) fn start_logs(options: &Options) -> Guard {
     let file = file::DatedFile::new(options.folder.clone(), options.file.clone(), options.file_bytes_max);
-    let (writer, guard) = tracing_appender::non_blocking(file);
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_WAITING_MAX)
+        .finish(file);
     let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(true).with_writer(writer);
     let json = tracing_subscriber::Layer::with_filter(json, filter(&options.level));
     let console = options.console.as_ref().map(|level| {

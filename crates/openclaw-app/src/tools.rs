@@ -8,13 +8,9 @@ use openclaw_tools::web_search;
 
 /// Builds the tools of a configuration.
 pub(crate) fn build(loaded: &Loaded) -> Vec<Arc<dyn Tool>> {
-    let lookup = |credential: &web_search::Credential| match loaded.secret(&credential.path) {
-        Ok(Some(secret)) => Some(secret.expose().to_owned()),
-        Ok(None) => loaded.env.get(credential.variable).map(str::to_owned),
-        Err(error) => {
-            tracing::warn!(provider = credential.provider, %error, "the search key cannot be read");
-            None
-        }
+    let lookup = |credential: &web_search::Credential| {
+        let configured = crate::secrets::text(loaded, &credential.path);
+        configured.or_else(|| loaded.env.get(credential.variable).map(str::to_owned))
     };
     openclaw_tools::build(&web_search::fill(loaded.value["tools"].clone(), lookup))
 }

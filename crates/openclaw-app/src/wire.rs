@@ -4,7 +4,7 @@
 //! step needs is passed on, nothing is looked up.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -26,6 +26,7 @@ use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::grants::GrantBook;
 use crate::models;
+use crate::prompts::Prompts;
 use crate::settings::FileSettings;
 use crate::telemetry::LogFiles;
 use crate::workspaces::WorkspaceBook;
@@ -66,6 +67,9 @@ pub(crate) struct Parts {
     pub(crate) router: Arc<Router>,
     pub(crate) gate: Arc<Profiles>,
     pub(crate) catalog: Arc<Configured>,
+    pub(crate) prompts: Arc<Prompts>,
+    /// Set once the engine runs.
+    pub(crate) engine: OnceLock<Weak<Engine>>,
 }
 
 impl Runtime {
@@ -89,20 +93,26 @@ impl Runtime {
         let catalog = catalog(&loaded, router.clone(), gate.clone(), &tools);
         let folders = Arc::new(WorkspaceBook::new(catalog.clone()));
         let processes = processes(&loaded, folders.clone(), clock.clone());
-        let parts = Arc::new(Parts { configuration: plan.configuration.clone(), router, gate, catalog });
+        let workspaces = workspaces(folders.clone());
+        let prompts = Arc::new(Prompts::new(&loaded.value["agents"], workspaces.clone(), Arc::new(store.clone())));
+        let engine = OnceLock::new();
+        let parts =
+            Arc::new(Parts { configuration: plan.configuration.clone(), router, gate, catalog, prompts, engine });
         let hub = Hub::new();
         let ports = engine_ports(
             &parts,
             &store,
             grants.clone(),
             tools,
-            folders,
+            workspaces,
             processes.clone(),
             net,
             clock.clone(),
             hub.clone(),
         );
         let engine = Engine::new(engine_options(&loaded), ports);
+        // The cell is new, so this is its first and only value.
+        let _first = parts.engine.set(Arc::downgrade(&engine));
         engine.recover().await.map_err(anyhow::Error::new)?;
         let options = gateway_options(&plan, &loaded)?;
         let ports = gateway_ports(&parts, &store, grants, &engine, Arc::new(plan.logs), clock);
@@ -151,6 +161,10 @@ impl Parts {
     pub(crate) fn reload(&self, loaded: &Loaded) {
         self.router.replace(models::settings(loaded));
         self.gate.replace(policy(loaded));
+        self.prompts.replace(&loaded.value["agents"]);
+        if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
+            engine.replace_tools(&tools::build(loaded));
+        }
         self.catalog.replace(&sections(loaded));
     }
 }
@@ -161,6 +175,10 @@ fn processes(loaded: &Loaded, folders: Arc<WorkspaceBook>, clock: Arc<dyn Clock>
     let env = &loaded.env;
     options.environment = env.names().filter_map(|name| Some((name.to_owned(), env.get(name)?.to_owned()))).collect();
     Arc::new(process::Native::new(options))
+}
+
+fn workspaces(folders: Arc<WorkspaceBook>) -> Workspaces {
+    Arc::new(move |agent| Ok(folders.of(agent)?))
 }
 
 fn engine_options(loaded: &Loaded) -> openclaw_agent::Options {
@@ -178,23 +196,19 @@ fn engine_ports(
     store: &Store,
     grants: Arc<dyn Grants>,
     tools: Vec<Arc<dyn Tool>>,
-    folders: Arc<WorkspaceBook>,
+    workspaces: Workspaces,
     processes: Arc<dyn Processes>,
     net: Arc<net::Client>,
     clock: Arc<dyn Clock>,
     hub: Arc<Hub>,
 ) -> openclaw_agent::Ports {
-    let workspaces: Workspaces = Arc::new(move |agent| Ok(folders.of(agent)?));
-    let loaded = parts.configuration.current();
-    let prompting = openclaw_context::Options::from_config(&loaded.value["agents"]);
-    let context = openclaw_context::Assembler::new(prompting, workspaces.clone(), Arc::new(store.clone()));
     openclaw_agent::Ports {
         journal: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
         model: parts.router.clone(),
         tools,
         gate: parts.gate.clone(),
-        context: Arc::new(context),
+        context: parts.prompts.clone(),
         catalog: parts.catalog.clone(),
         observer: hub,
         clock,

@@ -151,7 +151,7 @@ impl Command {
             Command::Channels(_) => lists::run(cx, &lists::CHANNELS).await,
             Command::Nodes(_) => lists::run(cx, &lists::NODES).await,
             Command::Completion(arguments) => completion::run(cx, &arguments),
-            Command::Help => completion::help(),
+            Command::Help => completion::help(cx),
         }
     }
 }

@@ -5,16 +5,17 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
 use openclaw_client::{Client, ConnectOptions, Endpoint, Introduction};
 use openclaw_config::{Env, Home};
 use serde_json::{Value, json};
 
-use crate::cli::Cli;
+use crate::cli::tree;
 use crate::io::Io;
 use crate::peek;
+use crate::text::Lang;
 
 /// Set by the scripts when they ask for candidates.
 pub(crate) const VARIABLE: &str = "OPENCLAW_COMPLETE";
@@ -81,7 +82,7 @@ pub(crate) fn answer(shell: &str, arguments: &[OsString], env: &Env, io: &Io) {
         Some(at) => arguments[at + 1..].to_vec(),
         None => return,
     };
-    let mut command = with_live_values(Cli::command(), env);
+    let mut command = with_live_values(tree(Lang::choose(None, env)), env);
     let mut bytes = Vec::new();
     if writer.write_complete(&mut command, words, env.cwd(), &mut bytes).is_ok()
         && let Ok(text) = String::from_utf8(bytes)

@@ -10,13 +10,10 @@ use crate::backend::Backend;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::flags::Flags;
-use crate::io::{Hidden, Io, Terminal};
+use crate::io::{Hidden, Io, Terminal, WIDTH_MIN};
 use crate::out::Paint;
 use crate::out::colour::Wish;
 use crate::text::{self, Copy, Lang, fill};
-
-/// Narrowest terminal drawn for.
-const WIDTH_MIN: usize = 40;
 
 /// What every command is given.
 pub(crate) struct Cx<'a> {
@@ -62,7 +59,7 @@ impl<'a> Cx<'a> {
     /// Writes a note on stderr, unless told to be quiet.
     pub(crate) fn note(&self, line: &crate::out::Line) {
         if !self.flags.quiet && !self.flags.is_machine() {
-            self.err(&(line.draw(self.paint_err(), self.width()) + "\n"));
+            self.err(&(line.draw(self.paint_err(), self.terminal().err_width()) + "\n"));
         }
     }
 

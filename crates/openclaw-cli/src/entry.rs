@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 use jiff::Timestamp;
 use openclaw_config::{Env, Home};
 
 use crate::backend::Backend;
-use crate::cli::{Cli, usage};
+use crate::cli::{Cli, tree, usage};
 use crate::commands::{Command, Needs};
 use crate::cx::Cx;
 use crate::exit::Exit;
@@ -57,7 +57,8 @@ pub fn run(invocation: &Invocation, backend: &dyn Backend) -> Exit {
         crate::complete::answer(shell, arguments, env, io);
         return Exit::Done;
     }
-    let cli = match parse(arguments) {
+    let lang = Lang::choose(usage::guess_flags(arguments).lang.as_deref(), env);
+    let cli = match parse(arguments, lang) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, arguments, env, io, *now),
     };
@@ -74,8 +75,8 @@ pub fn run(invocation: &Invocation, backend: &dyn Backend) -> Exit {
     deliver(&cx, result)
 }
 
-fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
+fn parse(arguments: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
+    let matches = tree(lang).try_get_matches_from(arguments)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -147,7 +148,7 @@ fn tell(cx: &Cx<'_>, report: &Report) {
         }
         return;
     }
-    let (paint, width) = (cx.paint(), cx.width());
+    let (paint, width) = (cx.paint(), cx.terminal().out_width());
     let fitted = (!cx.flags.wide && cx.terminal().out).then_some(width);
     for block in &report.blocks {
         match block {
@@ -177,7 +178,7 @@ fn tell_failure(failure: &Failure, flags: &Flags, env: &Env, io: &Io, now: fn() 
         io.out(&(text + "\n"));
     } else {
         let terminal = io.terminal();
-        io.err(&crate::out::failure::draw(failure, wish(flags, env, terminal.err), terminal.width.max(40)));
+        io.err(&crate::out::failure::draw(failure, wish(flags, env, terminal.err), terminal.err_width()));
     }
     failure.exit
 }

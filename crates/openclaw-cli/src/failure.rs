@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 
-/// Why a command failed.
+/// Why a command failed. Travels through every function, so the rarely present
+/// parts are boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// Stable name for programs, for example `CONFIG_INVALID`. Boxed values stay
-    /// small because failures travel through every function.
+    /// Stable name for programs, for example `CONFIG_INVALID`.
     pub code: Cow<'static, str>,
     /// What happened, one sentence without a full stop.
     pub message: String,

@@ -2,6 +2,7 @@
 //! person sits behind. Tests give buffers instead.
 
 use std::io::{IsTerminal as _, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most bytes read from a pipe: a message, not a file transfer.
@@ -10,12 +11,17 @@ pub(crate) const INPUT_BYTES_MAX: u64 = 1024 * 1024;
 /// Width of a stream that is not a terminal.
 const WIDTH_DEFAULT: usize = 100;
 
+/// Narrowest terminal drawn for.
+pub(crate) const WIDTH_MIN: usize = 40;
+
 /// The three streams.
 pub struct Io {
     out: Mutex<Box<dyn Write + Send>>,
     err: Mutex<Box<dyn Write + Send>>,
     input: Arc<Mutex<Box<dyn Read + Send>>>,
     terminal: Terminal,
+    /// Whether nobody reads standard output any more.
+    has_left: AtomicBool,
 }
 
 /// Which streams are terminals, and how wide.
@@ -32,6 +38,17 @@ pub struct Terminal {
 }
 
 impl Terminal {
+    /// Returns how wide lines on standard output may be: what a program reads is
+    /// not broken.
+    pub(crate) fn out_width(self) -> usize {
+        if self.out { self.width.max(WIDTH_MIN) } else { usize::MAX }
+    }
+
+    /// Returns how wide lines on standard error may be.
+    pub(crate) fn err_width(self) -> usize {
+        if self.err { self.width.max(WIDTH_MIN) } else { usize::MAX }
+    }
+
     /// No stream is a terminal.
     pub const NONE: Terminal = Terminal { input: false, out: false, err: false, width: WIDTH_DEFAULT };
 
@@ -54,6 +71,7 @@ impl Io {
             err: Mutex::new(Box::new(std::io::stderr())),
             input: Arc::new(Mutex::new(Box::new(std::io::stdin()))),
             terminal: Terminal::process(),
+            has_left: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +87,7 @@ impl Io {
             err: Mutex::new(Box::new(err)),
             input: Arc::new(Mutex::new(Box::new(input))),
             terminal,
+            has_left: AtomicBool::new(false),
         }
     }
 
@@ -79,12 +98,20 @@ impl Io {
     /// Writes to standard output. A reader that left (a closed pipe) is not an
     /// error: the rest is simply not wanted.
     pub(crate) fn out(&self, text: &str) {
-        put(&self.out, text);
+        if put(&self.out, text).is_err() {
+            self.has_left.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells whether the reader of standard output has left; what goes on for
+    /// ever ends then.
+    pub(crate) fn has_reader_left(&self) -> bool {
+        self.has_left.load(Ordering::Relaxed)
     }
 
     /// Writes to standard error.
     pub(crate) fn err(&self, text: &str) {
-        put(&self.err, text);
+        let _nobody_reads = put(&self.err, text);
     }
 
     /// Reads everything from standard input, up to [`INPUT_BYTES_MAX`].
@@ -140,9 +167,10 @@ impl Default for Io {
     }
 }
 
-fn put(stream: &Mutex<Box<dyn Write + Send>>, text: &str) {
+fn put(stream: &Mutex<Box<dyn Write + Send>>, text: &str) -> std::io::Result<()> {
     let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-    let _reader_left = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
 }
 
 fn text(bytes: Vec<u8>) -> std::io::Result<String> {

@@ -36,6 +36,16 @@ pub(crate) fn is_held(state_dir: &Path) -> bool {
     }
 }
 
+/// Tells whether a process we started has ended.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return true };
+    match rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG) {
+        Ok(ended) => ended.is_some(),
+        // Not our own child: ask whether it is there at all.
+        Err(_) => rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH),
+    }
+}
+
 /// Asks a process to stop.
 pub(crate) fn ask_to_stop(pid: u32) -> std::io::Result<()> {
     let raw = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
@@ -184,6 +194,12 @@ mod tests {
         assert!(text.contains("<string>/a&amp;b/openclaw</string>\n    <string>gateway</string>"), "{text}");
         assert!(!text.contains('@'), "{text}");
         assert!(Service::on("plan9", Path::new("/"), None).is_none());
+    }
+
+    #[test]
+    fn this_process_goes_on_and_nobody_has_pid_zero() {
+        assert!(!has_ended(std::process::id()));
+        assert!(has_ended(0) && has_ended(u32::MAX));
     }
 
     #[test]

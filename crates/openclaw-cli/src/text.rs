@@ -1,6 +1,8 @@
 //! All copy shown to people, in English and Chinese side by side. Commands,
 //! paths, ids and model names stay as they are in both.
 
+pub(crate) mod help;
+
 use openclaw_config::Env;
 
 /// A language.
@@ -115,6 +117,7 @@ copy! {
     GATEWAY_STOPPED = "gateway stopped", "网关已停止";
     GATEWAY_STOPPING = "gateway is stopping", "网关正在停止";
     GATEWAY_NOT_READY = "the gateway did not become ready within {span}", "网关在 {span} 内未就绪";
+    GATEWAY_DIED = "the gateway ended at once: {cause}", "网关启动后立即退出：{cause}";
     GATEWAY_NOT_STOPPED = "the gateway, pid {pid}, did not stop within {span}", "网关（pid {pid}）在 {span} 内没有停止";
     GATEWAY_UP = "gateway answers at {address}", "网关可达：{address}";
     GATEWAY_NO_CREDENTIAL = "no credential for {address} was found", "没有找到 {address} 的凭据";
@@ -156,6 +159,9 @@ copy! {
     APPROVAL_WHY = "why asked", "询问原因";
     APPROVAL_FOLDER = "in", "目录";
     APPROVAL_EXPIRES = "expires", "到期";
+    APPROVAL_LITERAL = "what would run, in full, lines: {count}", "将要执行的全文，行数：{count}";
+    ALLOW_ONCE_ASK = "Allow this once? [y/N] ", "允许这一次？[y/N] ";
+    ALLOW_ALWAYS_ASK = "Allow this now and from now on? [y/N] ", "现在允许，并且今后也允许？[y/N] ";
     ALLOWED_ONCE = "allowed once", "已允许一次";
     ALLOWED_ALWAYS = "allowed always", "已始终允许";
     DENIED = "denied", "已拒绝";

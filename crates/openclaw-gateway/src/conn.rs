@@ -31,6 +31,12 @@ use crate::socket::{Flushed, Inbound, Io, Socket};
 const UNREAD_BYTES_MAX: usize = 1024 * 1024;
 /// Frames handled before events are sent again.
 const FRAMES_PER_TURN: usize = 64;
+/// Size from which streamed text is paced, and how many bytes of it a client gets per
+/// millisecond: each event repeats the whole text so far, so a long answer in
+/// many small steps would cost its length squared.
+const PACED_BYTES_MIN: usize = 16 * 1024;
+const PACED_BYTES_PER_MS: usize = 1024;
+const PACE_MAX: Duration = Duration::from_millis(500);
 /// Bytes and time spent on a peer that still writes while we close.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
@@ -45,6 +51,10 @@ pub(crate) async fn run(gateway: Arc<Gateway>, io: Io, head: Vec<u8>, came: Came
             gateway.hub.join(Arc::clone(&client));
             metrics::gauge!(crate::metrics::CONNECTIONS).increment(1);
             let joined = Joined { gateway: &gateway, client: &client };
+            if gateway.stopping.is_cancelled() {
+                // It came in while the others were being told to go.
+                client.queue.close(close::RESTART, "service restart");
+            }
             announce::presence(&gateway);
             let mut connection = Connection::new(&gateway, &mut socket, client.clone(), established.dialect);
             if let Some(first) = established.first {
@@ -122,13 +132,21 @@ struct Connection<'a> {
     pending: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Calls that wait for something outside.
     waits: FuturesUnordered<BoxFuture<'static, Done>>,
-    ping: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ping: Timer,
+    /// Running while streamed text should rather grow than be sent.
+    pace: Option<Timer>,
 }
+
+type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a turn of reading found.
 enum Turn {
+    /// All that arrived is handled.
     Idle,
+    /// Enough for one turn.
     More,
+    /// The peer does not take its answers, so we do not take its requests.
+    Backlog,
     Over(Option<Close>),
 }
 
@@ -145,6 +163,7 @@ impl<'a> Connection<'a> {
             pending: FuturesUnordered::new(),
             waits: FuturesUnordered::new(),
             ping: after(gateway, gateway.options.limits.ping_interval),
+            pace: None,
         }
     }
 
@@ -157,23 +176,39 @@ impl<'a> Connection<'a> {
             }
             self.send_events();
             self.is_blocked = self.socket.flush()? == Flushed::Part;
-            match self.read() {
-                Turn::Over(close) => return close,
-                Turn::More => tokio::task::yield_now().await,
-                Turn::Idle => {
-                    self.is_blocked = self.socket.flush()? == Flushed::Part;
-                    if self.wait().await.is_break() {
-                        return None;
-                    }
-                }
+            let turn = self.read();
+            if let Turn::Over(close) = turn {
+                return close;
             }
+            self.is_blocked = self.socket.flush()? == Flushed::Part;
+            if !self.is_done(&turn) {
+                tokio::task::yield_now().await;
+            } else if self.wait().await.is_break() {
+                return None;
+            }
+        }
+    }
+
+    /// Tells whether only something new can bring work. Nobody wakes us for what
+    /// was queued, or read into a buffer, before a write got stuck.
+    fn is_done(&self, turn: &Turn) -> bool {
+        match turn {
+            Turn::More => false,
+            Turn::Backlog => self.is_blocked,
+            Turn::Idle | Turn::Over(_) => self.is_blocked || !self.client.queue.has(self.pace.is_some()),
         }
     }
 
     /// Sends queued events while the peer takes them.
     fn send_events(&mut self) {
         while !self.is_blocked && self.socket.buffered_bytes() < UNREAD_BYTES_MAX {
-            let Some(item) = self.client.queue.pop() else { return };
+            let Some(item) = self.client.queue.pop(self.pace.is_some()) else { return };
+            if let Item::Delta(delta) = &item
+                && delta.bytes() >= PACED_BYTES_MIN
+            {
+                let span = Duration::from_millis((delta.bytes() / PACED_BYTES_PER_MS) as u64);
+                self.pace = Some(after(self.gateway, span.min(PACE_MAX)));
+            }
             self.send_item(item);
         }
     }
@@ -181,7 +216,7 @@ impl<'a> Connection<'a> {
     /// Sends what still makes sense before a close.
     fn send_rest(&mut self, close: &Close) {
         let is_slow = close.code == close::POLICY;
-        while !is_slow && let Some(item) = self.client.queue.pop() {
+        while !is_slow && let Some(item) = self.client.queue.pop(false) {
             self.send_item(item);
         }
     }
@@ -213,7 +248,7 @@ impl<'a> Connection<'a> {
     fn read(&mut self) -> Turn {
         for _ in 0..FRAMES_PER_TURN {
             if self.socket.buffered_bytes() > UNREAD_BYTES_MAX {
-                return Turn::Idle;
+                return Turn::Backlog;
             }
             match self.socket.read() {
                 Inbound::Frame(bytes) => self.on_frame(&bytes),
@@ -236,6 +271,10 @@ impl<'a> Connection<'a> {
             Some(done) = self.pending.next(), if !self.pending.is_empty() => Some(done),
             Some(done) = self.waits.next(), if !self.waits.is_empty() => Some(done),
             () = &mut self.ping => return self.on_ping_time(),
+            () = pace_over(&mut self.pace), if self.pace.is_some() => {
+                self.pace = None;
+                None
+            }
         };
         match done {
             Some(Done::Answer(to, answer)) => self.settle(to, answer),
@@ -385,7 +424,14 @@ fn busy() -> ErrorBody {
     error
 }
 
-fn after(gateway: &Gateway, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+/// Waits for a timer that is there.
+async fn pace_over(pace: &mut Option<Timer>) {
+    if let Some(timer) = pace {
+        timer.await;
+    }
+}
+
+fn after(gateway: &Gateway, span: Duration) -> Timer {
     let clock = Arc::clone(&gateway.ports.clock);
     Box::pin(async move { clock.sleep(span).await })
 }

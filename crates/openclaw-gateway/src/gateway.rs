@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use openclaw_domain::Timestamp;
+use openclaw_protocol::error::close;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +43,15 @@ impl Gateway {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    /// Stops accepting and asks every connection to close.
+    pub(crate) fn stop(&self) {
+        // First the flag: whoever joins after the loop sees it.
+        self.stopping.cancel();
+        for client in self.hub.clients().iter() {
+            client.queue.close(close::RESTART, "service restart");
+        }
     }
 
     /// Returns the port other programs reach us at.

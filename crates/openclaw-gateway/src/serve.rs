@@ -9,7 +9,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use openclaw_protocol::error::close;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -101,10 +100,7 @@ impl Handle {
         async move {
             let gateway = &self.gateway;
             gateway.hub.broadcast(None, names::SHUTDOWN, &payload, WhenSlow::Drop);
-            for client in gateway.hub.clients().iter() {
-                client.queue.close(close::RESTART, "service restart");
-            }
-            gateway.stopping.cancel();
+            gateway.stop();
             gateway.tasks.close();
             let clock = Arc::clone(&gateway.ports.clock);
             tokio::select! {
@@ -119,6 +115,13 @@ impl Handle {
                 tracing::debug!(%error, path = %path.display(), "the unix socket was gone already");
             }
         }
+    }
+}
+
+/// A handle that is dropped stops the gateway too, without waiting.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.gateway.stop();
     }
 }
 

@@ -123,11 +123,11 @@ impl Lane {
             }
         };
         let mut state = interrupted.state;
-        let tools = &self.shared.tools;
+        let shared = &self.shared;
         let effects = step::resume(&mut state, |call| {
             use openclaw_domain::tool::Effect;
-            tools
-                .get(&call.name)
+            shared
+                .tool(&call.name)
                 .is_some_and(|tool| matches!(tool.spec().effect, Effect::Pure | Effect::Idempotent | Effect::Keyed))
         });
         for approval in interrupted.asked {

@@ -73,17 +73,13 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], lang: Lang) -
 
 fn unknown(lang: Lang, copy: &Copy, typed: &str, found: Option<&str>, path: &str) -> Failure {
     let mut message = fill(copy.in_lang(lang), &[("name", typed)]);
-    match found {
-        Some(name) => {
-            message.push_str(&fill(text::CLOSEST.in_lang(lang), &[("name", name)]));
-            let help = if name.starts_with("--") { " --help" } else { "" };
-            let name = if help.is_empty() { name } else { "" };
-            let command = format!("{path} {name}{help}");
-            let next = if help.is_empty() { format!("{} --help", command.trim()) } else { command.replace("  ", " ") };
-            Failure::usage(message).next(next)
-        }
-        None => Failure::usage(message).next(format!("{path} --help")),
-    }
+    let Some(name) = found else {
+        return Failure::usage(message).next(format!("{path} --help"));
+    };
+    message.push_str(&fill(text::CLOSEST.in_lang(lang), &[("name", name)]));
+    // A flag is explained by this command's help, a command by its own.
+    let level = if name.starts_with("--") { path.to_owned() } else { format!("{path} {name}") };
+    Failure::usage(message).next(format!("{level} --help"))
 }
 
 /// A stray word may be a secret in the wrong place: only its beginning is shown.

@@ -134,8 +134,9 @@ fn literal(cx: &Cx<'_>, question: &Value) -> String {
     row(&cx.say(&text::APPROVAL_FOLDER, &[]), &peek::text(question, "/request/cwd"));
     row(&cx.say(&text::APPROVAL_EXPIRES, &[]), &expires(cx, question));
     let command = visible(&peek::text(question, "/request/command"), Shape::Text);
-    let count = command.lines().count();
-    drawn.push_str(&format!("--- {count} ---\n{command}\n---\n"));
+    let count = command.lines().count().to_string();
+    let heading = cx.say(&text::APPROVAL_LITERAL, &[("count", &count)]);
+    drawn.push_str(&format!("--- {heading} ---\n{command}\n---\n"));
     drawn
 }
 
@@ -150,7 +151,8 @@ async fn allow(cx: &Cx<'_>, id: &str, is_always: bool) -> Result<Report, Failure
     }
     cx.err(&literal(cx, &question));
     let copy = if is_always { &text::ALLOWED_ALWAYS } else { &text::ALLOWED_ONCE };
-    let answer = cx.ask(&format!("{}? [y/N] ", cx.say(copy, &[])), "a terminal").await?;
+    let question = if is_always { &text::ALLOW_ALWAYS_ASK } else { &text::ALLOW_ONCE_ASK };
+    let answer = cx.ask(&cx.say(question, &[]), "a terminal").await?;
     if !matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes" | "是") {
         return Err(Failure::new(Exit::Failed, "NOT_CONFIRMED", cx.say(&text::NOT_CONFIRMED, &[]))
             .next(format!("openclaw approvals deny {id}")));

@@ -1,9 +1,9 @@
 //! `completion`: the script a shell loads, and the help of a bare call.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use serde_json::json;
 
-use crate::cli::Cli;
+use crate::cli::tree;
 use crate::complete;
 use crate::cx::Cx;
 use crate::exit::Exit;
@@ -27,7 +27,7 @@ pub(crate) fn run(_cx: &Cx<'_>, arguments: &Arguments) -> Result<Report, Failure
 }
 
 /// A bare call without a terminal: the help, as a usage error.
-pub(crate) fn help() -> Result<Report, Failure> {
-    let help = Cli::command().render_help().to_string();
+pub(crate) fn help(cx: &Cx<'_>) -> Result<Report, Failure> {
+    let help = tree(cx.lang).render_help().to_string();
     Ok(Report { exit: Some(Exit::Usage), ..Report::of(json!({"help": help})).raw(help) })
 }

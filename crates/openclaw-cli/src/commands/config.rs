@@ -275,7 +275,8 @@ fn diff(cx: &Cx<'_>) -> Result<Report, Failure> {
         Column::text("from", 1),
     ]);
     let mut rows = Map::new();
-    let set = loaded.origins.iter().filter(|(_, origin)| !matches!(origin, Origin::Default));
+    // A list is one row; its elements have no defaults of their own.
+    let set = loaded.origins.iter().filter(|(path, origin)| !matches!(origin, Origin::Default) && !path.contains('['));
     for (text, origin) in set {
         let Ok(path) = KeyPath::parse(text) else { continue };
         let Some(value) = loaded.get(text).filter(|value| !value.is_object()) else { continue };

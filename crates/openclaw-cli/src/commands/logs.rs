@@ -42,6 +42,9 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     loop {
+        if cx.io.has_reader_left() {
+            break;
+        }
         tokio::select! {
             () = tokio::time::sleep(STEP) => {}
             _stopped = &mut interrupted => break,

@@ -161,6 +161,11 @@ async fn find(cx: &Cx<'_>, client: &Client, name: &str) -> Result<String, Failur
             return Ok(full);
         }
     }
+    let ending = format!(":{name}");
+    let ends = |row: &&Value| row["key"].as_str().is_some_and(|key| key.ends_with(&ending));
+    if let [only] = rows.iter().filter(ends).collect::<Vec<_>>().as_slice() {
+        return Ok(peek::text(only, "/key"));
+    }
     let noun = cx.say(&text::NOUN_SESSION, &[]);
     // Both lists may name one conversation.
     rows.dedup_by(|one, other| one["key"] == other["key"]);

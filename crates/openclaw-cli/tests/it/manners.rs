@@ -151,8 +151,7 @@ fn without_colour_no_escape_byte_is_written() {
     ];
     for line in LINES.iter().chain(FAILING).filter(|line| !["chat", "completion bash"].contains(line)) {
         for make in quiet {
-            let outcome =
-                make(World::healthy().embedding(healthy)).env("TERM", "dumb").run(&format!("{line} --no-input"));
+            let outcome = make(World::healthy().embedding(healthy)).run(&format!("{line} --no-input"));
             assert!(!outcome.out.contains('\u{1b}') && !outcome.err.contains('\u{1b}'), "{line}: {outcome:?}");
         }
     }

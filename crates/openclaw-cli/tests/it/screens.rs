@@ -124,3 +124,42 @@ fn a_model_that_answers_is_measured() {
     let outcome = World::new().embedding(healthy).run("models probe anthropic/claude-sonnet-4-5 --json");
     assert_eq!(outcome.json()["data"]["models"][0]["ok"], true, "{outcome:?}");
 }
+
+#[test]
+fn help_speaks_the_language_that_was_asked_for() {
+    let outcome = World::new().run("--lang zh --help");
+    assert!(outcome.out.contains("命令:") && outcome.out.contains("交给智能体一项任务"), "{}", outcome.out);
+    let outcome = World::new().env("LANG", "zh_CN.UTF-8").run("gateway --help");
+    assert!(outcome.out.contains("在后台启动"), "{}", outcome.out);
+}
+
+#[test]
+fn a_bare_call_at_a_terminal_sets_up_what_was_never_set_up() {
+    let world = World::new();
+    std::fs::remove_file(world.path(".openclaw/openclaw.json")).unwrap();
+    let world = world.terminal(80).env("NO_COLOR", "1");
+    let outcome = world.run("");
+    assert_eq!(outcome.exit, Exit::Interrupted, "{outcome:?}");
+    assert!(outcome.err.contains("1 of 3  Model"), "{}", outcome.err);
+    // Leaving at the first question keeps the door open.
+    assert!(outcome.err.contains("go on with: openclaw onboard"), "{}", outcome.err);
+}
+
+#[test]
+fn following_the_log_ends_when_nobody_reads_it() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _bytes: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let world = World::healthy();
+    let io = openclaw_cli::Io::given(Closed, std::io::sink(), std::io::empty(), openclaw_cli::Terminal::NONE);
+    let env = openclaw_config::Env::from_pairs([("HOME", world.path("").display().to_string())]);
+    let arguments = ["openclaw", "logs", "-f"].map(Into::into).into();
+    let invocation = openclaw_cli::Invocation { arguments, env, io, now: jiff::Timestamp::now };
+    assert_eq!(openclaw_cli::run(&invocation, &world.backend), Exit::Done);
+}

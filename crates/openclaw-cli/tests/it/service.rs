@@ -41,6 +41,15 @@ fn start_waits_until_the_gateway_answers() {
 }
 
 #[test]
+fn a_gateway_that_ends_at_once_is_quoted() {
+    let mut world = World::new();
+    world.backend.program_fails = true;
+    let outcome = world.run("gateway start");
+    assert_eq!(outcome.exit, Exit::Failed);
+    assert!(outcome.err.contains("ended at once: bind 127.0.0.1:1: Address already in use\n"), "{}", outcome.err);
+}
+
+#[test]
 fn a_second_start_names_the_one_that_runs() {
     let world = World::new();
     world.write(".openclaw/openclaw.lock", r#"{"pid": 4121, "startedAt": 1}"#);

@@ -199,8 +199,15 @@ impl Backend for Fake {
         Ok(ProgramOutput { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() })
     }
 
-    async fn start_detached(&self, arguments: &[String], _log: &Path) -> Result<u32, Failure> {
+    async fn start_detached(&self, arguments: &[String], log: &Path) -> Result<u32, Failure> {
         self.detached.lock().unwrap().push(arguments.to_vec());
+        if self.program_fails {
+            std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+            std::fs::write(log, "x  bind 127.0.0.1:1: Address already in use\n  next   openclaw gateway run\n")
+                .unwrap();
+            // No process has this number.
+            return Ok(u32::MAX);
+        }
         let socket = self.dir.join(".openclaw/gateway.sock");
         let gateway = std::thread::spawn(move || Gateway::start(&socket, Arc::new(healthy))).join().unwrap();
         self.running.lock().unwrap().push(gateway);

@@ -83,9 +83,13 @@ impl Queue {
         self.ready.notify_one();
     }
 
-    /// Takes the oldest thing.
-    pub(crate) fn pop(&self) -> Option<Item> {
+    /// Takes the oldest thing. `keeps_growing` leaves a last stretch of text where
+    /// it is, so that it can grow: nothing waits behind it.
+    pub(crate) fn pop(&self, keeps_growing: bool) -> Option<Item> {
         let mut state = self.lock();
+        if !state.has(keeps_growing) {
+            return None;
+        }
         let (_, item) = state.items.pop_front()?;
         let bytes = match &item {
             Item::Event(frame) => frame.bytes(),
@@ -95,6 +99,11 @@ impl Queue {
         };
         state.bytes = if state.items.is_empty() { 0 } else { state.bytes.saturating_sub(bytes) };
         Some(item)
+    }
+
+    /// Tells whether [`Queue::pop`] would return something.
+    pub(crate) fn has(&self, keeps_growing: bool) -> bool {
+        self.lock().has(keeps_growing)
     }
 
     /// Asks the connection to close; the first reason stands.
@@ -119,6 +128,14 @@ impl Queue {
 }
 
 impl State {
+    fn has(&self, keeps_growing: bool) -> bool {
+        match self.items.front() {
+            None => false,
+            Some((_, Item::Delta(_))) => !keeps_growing || self.items.len() > 1,
+            Some((_, Item::Event(_) | Item::Gap(_))) => true,
+        }
+    }
+
     fn overflow(&mut self, when_slow: WhenSlow, numbers: u64) {
         match when_slow {
             WhenSlow::Close => {
@@ -171,9 +188,9 @@ mod tests {
         queue.push(0, &frame(WhenSlow::Drop));
         queue.push(0, &frame(WhenSlow::Drop));
         queue.push(0, &frame(WhenSlow::Drop));
-        assert!(matches!(queue.pop(), Some(Item::Event(_))));
-        assert!(matches!(queue.pop(), Some(Item::Gap(2))));
-        assert!(queue.pop().is_none());
+        assert!(matches!(queue.pop(false), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(false), Some(Item::Gap(2))));
+        assert!(queue.pop(false).is_none());
         assert_eq!(queue.closing(), None);
     }
 
@@ -187,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_stretch_may_be_left_to_grow_but_holds_nothing_up() {
+        let (queue, block) = (Queue::new(1 << 20), block("a"));
+        queue.push_delta(1, &block.add("x", 1, Timestamp(0)));
+        assert!(queue.pop(true).is_none());
+        queue.push(2, &frame(WhenSlow::Close));
+        assert!(matches!(queue.pop(true), Some(Item::Delta(_))));
+        assert!(matches!(queue.pop(true), Some(Item::Event(_))));
+    }
+
+    #[test]
     fn deltas_join_across_other_runs_but_not_across_their_own_events() {
         let (queue, block, other) = (Queue::new(1 << 20), block("a"), block("b"));
         queue.push_delta(1, &block.add("x", 1, Timestamp(0)));
@@ -194,7 +221,8 @@ mod tests {
         queue.push_delta(1, &block.add("y", 2, Timestamp(0)));
         queue.push(1, &frame(WhenSlow::Close));
         queue.push_delta(1, &block.add("z", 3, Timestamp(0)));
-        let kinds: Vec<bool> = std::iter::from_fn(|| queue.pop()).map(|item| matches!(item, Item::Delta(_))).collect();
+        let kinds: Vec<bool> =
+            std::iter::from_fn(|| queue.pop(false)).map(|item| matches!(item, Item::Delta(_))).collect();
         assert_eq!(kinds, [true, true, false, true]);
     }
 }

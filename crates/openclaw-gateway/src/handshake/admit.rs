@@ -246,11 +246,9 @@ pub(crate) async fn admit_bearer(gateway: &Gateway, came: Came, token: Option<&s
     let params = parse(Some(params))?;
     let guesser = Guesser::new(came.peer, came.is_browser);
     refuse_locked_out(gateway, guesser)?;
-    let shown = match show(gateway, came, &params, None, guesser).await {
-        Ok(shown) => shown,
-        Err(refused) => return Err(refused),
-    };
+    let shown = show(gateway, came, &params, None, guesser).await?;
     gateway.limiter.succeeded(guesser);
-    let scopes = asked_scopes(&params, Role::Operator, shown);
+    // A page without a device gets no scopes here either; it may `connect` with one.
+    let scopes = if came.is_browser { Vec::new() } else { asked_scopes(&params, Role::Operator, shown) };
     Ok(Arc::new(client(gateway, params, Role::Operator, scopes)))
 }

@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 /// An engine that answers `tok0 tok1 tok2` at once; a message with `hold` waits
-/// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest,
+/// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest, one with `big` begins
+/// with a long text and waits, one with `stall` is not even accepted before a release,
 /// one with `tool` calls a tool.
 pub(crate) struct Engine {
     hub: Arc<Hub>,
@@ -71,6 +72,10 @@ impl Engine {
         feed.tell(Change::ModelSelected(selected.clone()));
         if text.contains("tool") {
             tool(&mut feed);
+        }
+        if text.contains("big") {
+            feed.tell(Change::TextDelta("y".repeat(20_000)));
+            self.release.notified().await;
         }
         feed.tell(Change::TextDelta("tok0 ".into()));
         let mut end = End::Done;
@@ -154,6 +159,9 @@ impl Runs for EngineRuns {
     async fn start(&self, request: RunRequest) -> Result<Started, Fault> {
         let engine = Arc::clone(&self.0);
         engine.requests.lock().unwrap().push(request.clone());
+        if request.input.text().contains("stall") {
+            engine.release.notified().await;
+        }
         let started = |state| Started {
             run: request.id.clone(),
             session: request.session.clone(),

@@ -184,3 +184,30 @@ async fn the_secret_may_come_as_password_too() {
     both["auth"] = json!({ "token": TOKEN, "password": TOKEN });
     rig.client_with(both).await;
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 16, ..Default::default() })]
+
+    /// Whatever text arrives, before or after the handshake, the gateway stays up.
+    #[test]
+    fn no_frame_brings_the_gateway_down(
+        texts in proptest::collection::vec("[\\[{\"a-z:,0-9\\]} ]{0,40}|\\PC{0,40}", 1..12),
+        method in "[a-z.]{0,20}",
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let rig = Rig::start().await;
+            for text in &texts {
+                let mut ws = rig.raw().await;
+                ws.text(text.clone()).await;
+                ws.closed().await;
+            }
+            let mut ws = rig.client().await;
+            for text in texts {
+                ws.text(text.clone()).await;
+                ws.request(&method, json!({ "text": text, "key": text, "sessionKey": text, "id": text })).await;
+            }
+            assert_eq!(ws.call("health", json!({})).await["ok"], true);
+        });
+    }
+}

@@ -184,6 +184,15 @@ async fn a_first_call_may_bring_the_token_along() {
 }
 
 #[tokio::test]
+async fn a_web_page_without_a_device_gets_no_scopes_even_when_no_credential_is_configured() {
+    let rig = Rig::with(|options| options.auth = openclaw_gateway::Auth::None).await;
+    let own = format!("http://localhost:{}", rig.port);
+    let mut ws = rig.raw_with(&[("origin", &own)]).await.unwrap();
+    ws.text(json!({ "jsonrpc": "2.0", "id": 1, "method": "status" }).to_string()).await;
+    assert_eq!(answer(&mut ws, json!(1)).await["error"]["code"], -32001);
+}
+
+#[tokio::test]
 async fn without_a_credential_no_method_is_reached() {
     let rig = Rig::start().await;
     let mut ws = rig.raw().await;

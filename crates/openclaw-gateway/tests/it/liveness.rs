@@ -60,7 +60,42 @@ async fn a_frame_over_the_limit_closes_1009_after_the_handshake_too() {
 }
 
 #[tokio::test]
-async fn more_pending_requests_than_allowed_are_refused_and_may_be_retried() {
+async fn a_long_answer_is_paced_and_its_last_words_still_come() {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    ws.ok("chat.send", json!({ "sessionKey": "main", "message": "big hold", "idempotencyKey": "r1" })).await;
+    let is_delta = |event: &serde_json::Value| event["event"] == "chat" && event["payload"]["state"] == "delta";
+    ws.event(is_delta).await;
+    ws.events.clear();
+    rig.engine.release();
+    // The next words are there but wait for the pace.
+    ws.ok("status", json!({})).await;
+    ws.ok("status", json!({})).await;
+    assert!(!ws.events.iter().any(is_delta));
+    rig.clock.advance(Duration::from_millis(500)).await;
+    assert_eq!(ws.event(is_delta).await["payload"]["deltaText"], "tok0 ");
+    // What ends the run does not wait.
+    rig.engine.release();
+    let end = ws.chat_end("r1").await;
+    assert_eq!(end["state"], "final");
+}
+
+#[tokio::test]
+async fn more_requests_than_can_start_are_refused_and_may_be_retried() {
+    let rig = Rig::with(|options| options.limits.requests_pending_max = 2).await;
+    let mut ws = rig.client().await;
+    let stall = |run: &str| json!({ "sessionKey": "main", "message": "stall", "idempotencyKey": run });
+    let first = ws.request("chat.send", stall("r1")).await;
+    ws.request("chat.send", stall("r2")).await;
+    let error = ws.fails("health", json!({})).await;
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)));
+    rig.engine.release();
+    assert_eq!(ws.answer(&first).await["ok"], true);
+    ws.ok("health", json!({})).await;
+}
+
+#[tokio::test]
+async fn more_waiting_requests_than_allowed_are_refused_and_may_be_retried() {
     let rig = Rig::with(|options| options.limits.waits_max = 2).await;
     let mut ws = rig.client().await;
     ws.ok("chat.send", json!({ "sessionKey": "main", "message": "hold", "idempotencyKey": "r1" })).await;
@@ -94,6 +129,38 @@ async fn a_client_that_does_not_read_is_closed_as_a_slow_consumer() {
         }
     }
     panic!("the slow client is still there");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_late_gets_everything_without_a_further_event() {
+    let rig = Rig::start().await;
+    let mut late = rig.client().await;
+    let mut other = rig.client_with(params(&["operator.read", "operator.write"])).await;
+    let big = "x".repeat(60_000);
+    // More than the sockets on both sides hold.
+    for n in 0..150 {
+        let run = format!("r{n}");
+        let message = format!("fail {big}");
+        other.ok("chat.send", json!({ "sessionKey": "main", "message": message, "idempotencyKey": run })).await;
+        other.chat_end(&run).await;
+        other.events.clear();
+    }
+    late.chat_end("r149").await;
+    let seqs: Vec<u64> = late.events.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_answers_unread_is_not_read_until_it_takes_them() {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    ws.ok("vars.set", json!({ "name": "v", "value": "x".repeat(60_000), "scope": "global" })).await;
+    // Twelve megabytes of answers are asked for before the first is read.
+    let mut last = String::new();
+    for _ in 0..200 {
+        last = ws.request("vars.get", json!({ "name": "v", "scope": "global" })).await;
+    }
+    assert_eq!(ws.answer(&last).await["ok"], true);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Starting, stopping and installing the gateway: by the service manager when a
 //! service is installed, else as a detached process of this program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use openclaw_client::Client;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::cx::Cx;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{Line, Report, Tone, progress, time};
-use crate::service::{Action, Service, ask_to_stop, holder, is_held};
+use crate::service::{Action, Service, ask_to_stop, has_ended, holder, is_held};
 use crate::{link, text};
 
 /// Longest wait for a started gateway to answer.
@@ -37,35 +38,54 @@ pub(super) async fn start(cx: &Cx<'_>, run: &RunArguments) -> Result<Report, Fai
             .next(format!("{} gateway restart", cx.program())));
     }
     let began = Instant::now();
-    match Service::of(cx).filter(Service::is_installed) {
-        Some(service) => drive(cx, &service, Action::Start).await?,
-        None => {
-            let log = state_dir.join("logs").join("gateway.log");
-            cx.backend.start_detached(&arguments(cx, run), &log).await?;
+    let pid = match Service::of(cx).filter(Service::is_installed) {
+        Some(service) => {
+            drive(cx, &service, Action::Start).await?;
+            None
         }
-    }
-    ready(cx, run, began).await
+        None => Some(cx.backend.start_detached(&arguments(cx, run), &log_path(cx)).await?),
+    };
+    ready(cx, run, pid, began).await
 }
 
-async fn ready(cx: &Cx<'_>, run: &RunArguments, began: Instant) -> Result<Report, Failure> {
+/// Where a detached gateway's own words go.
+fn log_path(cx: &Cx<'_>) -> PathBuf {
+    cx.home.state_dir.join("logs").join("gateway.log")
+}
+
+/// What a wait for the gateway came to.
+enum Waited {
+    Ready(Client),
+    Ended,
+    Late,
+}
+
+async fn ready(cx: &Cx<'_>, run: &RunArguments, pid: Option<u32>, began: Instant) -> Result<Report, Failure> {
     let waiting = async {
         loop {
             let found = link::find(cx, &link::options(cx)).await;
             if let Ok(Ok(client)) = found {
-                return Some(client);
+                return Waited::Ready(client);
+            }
+            if pid.is_some_and(has_ended) {
+                return Waited::Ended;
             }
             if began.elapsed() > READY {
-                return None;
+                return Waited::Late;
             }
             tokio::time::sleep(STEP).await;
         }
     };
-    let Some(client) = progress::during(cx, "starting", "the gateway", waiting).await else {
-        let span = time::span(u64::try_from(READY.as_millis()).unwrap_or(0));
-        let log = cx.home.state_dir.join("logs").join("gateway.log");
-        return Err(Failure::new(Exit::Failed, "NOT_READY", cx.say(&text::GATEWAY_NOT_READY, &[("span", &span)]))
-            .at_file(cx.shown(&log))
-            .next(format!("{} gateway run", cx.program())));
+    let client = match progress::during(cx, "starting", "the gateway", waiting).await {
+        Waited::Ready(client) => client,
+        Waited::Ended => {
+            let message = cx.say(&text::GATEWAY_DIED, &[("cause", &last_words(cx))]);
+            return Err(not_ready(cx, message));
+        }
+        Waited::Late => {
+            let span = time::span(u64::try_from(READY.as_millis()).unwrap_or(0));
+            return Err(not_ready(cx, cx.say(&text::GATEWAY_NOT_READY, &[("span", &span)])));
+        }
     };
     client.close().await;
     let port = match run.port {
@@ -77,6 +97,20 @@ async fn ready(cx: &Cx<'_>, run: &RunArguments, began: Instant) -> Result<Report
     let line = cx.say(&text::GATEWAY_STARTED, &[("address", &address), ("span", &span)]);
     let pid = holder(&cx.home.state_dir).map(|holder| holder.pid);
     Ok(Report::of(json!({"running": true, "address": address, "pid": pid})).line(Line::marked(Tone::Done, "ok", line)))
+}
+
+fn not_ready(cx: &Cx<'_>, message: String) -> Failure {
+    Failure::new(Exit::Failed, "NOT_READY", message)
+        .at_file(cx.shown(&log_path(cx)))
+        .next(format!("{} gateway run", cx.program()))
+}
+
+/// Returns the last error in the log, else its last line.
+fn last_words(cx: &Cx<'_>) -> String {
+    let text = std::fs::read_to_string(log_path(cx)).unwrap_or_default();
+    let lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty()).take(20).collect::<Vec<_>>();
+    let error = lines.iter().find_map(|line| line.strip_prefix("x "));
+    error.or(lines.first().copied()).unwrap_or("no reason given").trim().to_owned()
 }
 
 /// Stops the gateway and waits until it has let go of its folder. Stopping one
@@ -125,7 +159,7 @@ pub(super) async fn restart(cx: &Cx<'_>, run: &RunArguments) -> Result<Report, F
     if let Some(service) = Service::of(cx).filter(Service::is_installed) {
         let began = Instant::now();
         drive(cx, &service, Action::Restart).await?;
-        return ready(cx, run, began).await;
+        return ready(cx, run, None, began).await;
     }
     // One that was started on another port than the configured one comes back there.
     let port = holder(&cx.home.state_dir).filter(|_| is_held(&cx.home.state_dir)).and_then(|holder| holder.port);

@@ -1,0 +1,295 @@
+//! One question to the person: what would run, literally, and the keys that answer.
+//! Refuses every key until it has been seen for a moment and typing has stopped,
+//! and refuses to allow before the end of the literal was on screen.
+
+use serde_json::Value;
+
+use super::row::{Look, Row, Span, hang};
+use super::text::{self, fill};
+use super::width;
+use crate::peek;
+use crate::text::Lang;
+
+/// How long a question must have been there, and typing stopped, before keys count.
+pub(crate) const ARMS_AFTER_MS: i64 = 700;
+
+/// Questions kept at once; the gateway keeps the others.
+pub(crate) const ASKS_MAX: usize = 64;
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) id: String,
+    pub(crate) agent: String,
+    pub(crate) tool: String,
+    /// The literal thing that would run, every character visible.
+    pub(crate) literal: String,
+    details: Vec<(&'static text::Say, String)>,
+    expires_at: Option<i64>,
+    can_always: bool,
+    /// When it was first drawn as the front question.
+    pub(crate) shown_at: Option<i64>,
+    /// First row of the literal that is on screen.
+    pub(crate) scroll: usize,
+    /// Whether the last row of the literal was on screen.
+    pub(crate) is_read: bool,
+    /// Whether an answer is on its way.
+    pub(crate) is_sent: bool,
+}
+
+/// Why keys do not answer now, or that they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Armed {
+    /// It appeared, or a key was typed, too recently.
+    NotYet,
+    /// A message is half typed.
+    Typing,
+    /// A reason to deny is being typed.
+    Note,
+    /// Keys answer.
+    Yes,
+}
+
+impl Ask {
+    /// Reads the payload of `exec.approval.requested`.
+    pub(crate) fn read(payload: &Value) -> Option<Ask> {
+        let id = peek::text(payload, "/id");
+        let request = &payload["request"];
+        let tool = peek::first_text(request, &["/toolName", "/tool"]);
+        let command = match peek::text(request, "/command") {
+            text if text.is_empty() => request.get("arguments").map(Value::to_string).unwrap_or_default(),
+            text => text,
+        };
+        if id.is_empty() || command.is_empty() {
+            return None;
+        }
+        let named = [
+            (&text::FOLDER, peek::text(request, "/cwd")),
+            (&text::WHY, peek::first_text(request, &["/ask", "/warningText"])),
+            (&text::RULE, peek::text(request, "/rule")),
+        ];
+        let allowed = peek::list(request, "/allowedDecisions");
+        Some(Ask {
+            id,
+            agent: or(width::literal(&peek::text(request, "/agentId")), "main"),
+            tool: or(width::literal(&tool), "exec"),
+            literal: with_other_arguments(&command, request),
+            details: named.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+            expires_at: peek::int(payload, "/expiresAtMs"),
+            can_always: allowed.iter().any(|decision| decision == "allow-always"),
+            shown_at: None,
+            scroll: 0,
+            is_read: false,
+            is_sent: false,
+        })
+    }
+
+    /// Returns the session and the run it belongs to, empty when not said.
+    pub(crate) fn belongs_to(payload: &Value) -> (String, String) {
+        let session = peek::first_text(payload, &["/request/sessionKey", "/sessionKey"]);
+        (session, peek::first_text(payload, &["/request/runId", "/runId"]))
+    }
+
+    /// Tells whether its time is over.
+    pub(crate) fn is_expired(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|at| now >= at)
+    }
+
+    /// Tells whether keys answer it.
+    pub(crate) fn armed(&self, now: i64, typed_at: i64, is_line_empty: bool, is_focused: bool, is_note: bool) -> Armed {
+        let shown_at = self.shown_at.unwrap_or(now);
+        if is_note {
+            Armed::Note
+        } else if !is_line_empty && !is_focused {
+            Armed::Typing
+        } else if now - shown_at.max(typed_at) < ARMS_AFTER_MS {
+            Armed::NotYet
+        } else {
+            Armed::Yes
+        }
+    }
+
+    /// Returns the decision a key stands for, if it may be given.
+    pub(crate) fn decision(&self, key: char) -> Option<&'static str> {
+        match key {
+            'a' if self.is_read => Some("allow-once"),
+            'w' if self.is_read && self.can_always => Some("allow-always"),
+            'd' => Some("deny"),
+            _ => None,
+        }
+    }
+
+    /// Returns the literal's rows; nothing is dropped where they break.
+    pub(crate) fn rows(&self, columns: usize) -> Vec<String> {
+        let room = columns.saturating_sub(3);
+        self.literal.split('\n').flat_map(|line| width::chop(line, room)).map(ToOwned::to_owned).collect()
+    }
+
+    /// Returns how many rows of the literal fit when `height` rows are there in all.
+    fn room(&self, columns: usize, height: usize) -> usize {
+        let around = self.head(columns, 0, Lang::En).len().max(self.head(columns, 0, Lang::Zh).len()) + 6;
+        height.saturating_sub(around).max(1)
+    }
+
+    /// Notes which rows are on screen now.
+    pub(crate) fn note_shown(&mut self, columns: usize, height: usize, now: i64) {
+        self.shown_at.get_or_insert(now);
+        let (all, room) = (self.rows(columns).len(), self.room(columns, height));
+        self.scroll = self.scroll.min(all.saturating_sub(room));
+        self.is_read |= self.scroll + room >= all;
+    }
+
+    /// Moves the literal by some screens.
+    pub(crate) fn scroll_by(&mut self, screens: isize, columns: usize, height: usize) {
+        let (all, room) = (self.rows(columns).len(), self.room(columns, height));
+        let step = room.saturating_sub(1).max(1);
+        self.scroll =
+            if screens < 0 { self.scroll.saturating_sub(step) } else { (self.scroll + step).min(all.saturating_sub(room)) };
+    }
+
+    fn head(&self, columns: usize, more: usize, lang: Lang) -> Vec<Row> {
+        let mut wants = fill(text::WANTS.in_lang(lang), &[("agent", &self.agent), ("tool", &self.tool)]);
+        if more > 0 {
+            wants = format!("{wants}   ({})", fill(text::MORE_ASKS.in_lang(lang), &[("count", &more.to_string())]));
+        }
+        let mut rows = width::wrap(&[Span::new(Look::Strong, format!(" {wants}"))], columns);
+        for (name, value) in &self.details {
+            let lead = Row::of(Look::Dim, format!("   {}  ", name.in_lang(lang)));
+            rows.extend(hang(&lead, &[Span::new(Look::Plain, width::literal(value).replace('\n', "\\n"))], columns));
+        }
+        rows
+    }
+
+    /// Draws the block.
+    pub(crate) fn draw(&self, look: &Drawing) -> Vec<Row> {
+        let Drawing { columns, height, now, lang, armed, more } = *look;
+        let left = self.expires_at.filter(|at| at - now < 24 * 3_600_000).map(|at| {
+            fill(text::LEFT.in_lang(lang), &[("span", &super::clock(at - now))])
+        });
+        let mut rows = vec![rule(text::NEEDS_YOU.in_lang(lang), left.as_deref().unwrap_or_default(), columns)];
+        rows.extend(self.head(columns, more, lang));
+        let (all, room) = (self.rows(columns), self.room(columns, height));
+        let last = (self.scroll + room).min(all.len());
+        for line in &all[self.scroll.min(last)..last] {
+            rows.push(Row::of(Look::Dim, " | ").with(Look::Code, line));
+        }
+        let counts = [("last", last.to_string()), ("all", all.len().to_string())];
+        let counts: Vec<(&str, &str)> = counts.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let read = if self.is_read { &text::READ } else { &text::NOT_READ };
+        let read_look = if self.is_read { Look::Dim } else { Look::Waits };
+        rows.extend(width::wrap(&[Span::new(read_look, format!(" {}", fill(read.in_lang(lang), &counts)))], columns));
+        let keys = Span::new(Look::Strong, format!(" {}", self.keys(armed, lang)));
+        rows.extend(width::wrap(&[keys], columns));
+        rows.push(Row::of(Look::Waits, "=".repeat(columns)));
+        rows
+    }
+
+    fn keys(&self, armed: Armed, lang: Lang) -> String {
+        if self.is_sent {
+            return text::SENDING.in_lang(lang).to_owned();
+        }
+        match armed {
+            Armed::NotYet => text::KEYS_NOT_ARMED.in_lang(lang).to_owned(),
+            Armed::Typing => text::KEYS_TYPED.in_lang(lang).to_owned(),
+            Armed::Note => text::KEYS_NOTE.in_lang(lang).to_owned(),
+            Armed::Yes => {
+                let once = self.is_read.then(|| text::KEYS_ONCE.in_lang(lang));
+                let always = (self.is_read && self.can_always).then(|| text::KEYS_ALWAYS.in_lang(lang));
+                let keys = [once, always, Some(text::KEYS_DENY.in_lang(lang))];
+                keys.into_iter().flatten().collect::<Vec<_>>().join("   ")
+            }
+        }
+    }
+}
+
+/// What the drawing of a question depends on besides itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drawing {
+    pub(crate) columns: usize,
+    pub(crate) height: usize,
+    pub(crate) now: i64,
+    pub(crate) lang: Lang,
+    pub(crate) armed: Armed,
+    /// Questions after this one.
+    pub(crate) more: usize,
+}
+
+/// Other arguments change what the command does: a working folder, an environment, a host.
+fn with_other_arguments(command: &str, request: &Value) -> String {
+    let mut literal = width::literal(command);
+    if let Some(arguments) = request.get("arguments").and_then(Value::as_object) {
+        for (name, value) in arguments.iter().filter(|(name, _)| *name != "command") {
+            // A command that is the whole call already shows them.
+            if arguments.contains_key("command") {
+                literal.push_str(&format!("\n{} = {}", width::literal(name), width::literal(&value.to_string())));
+            }
+        }
+    }
+    literal
+}
+
+fn or(text: String, instead: &str) -> String {
+    if text.is_empty() { instead.to_owned() } else { text }
+}
+
+fn rule(title: &str, right: &str, columns: usize) -> Row {
+    let right = if right.is_empty() { String::new() } else { format!(" {right} ==") };
+    let used = width::of(title) + 4 + width::of(&right);
+    let row = Row::of(Look::Waits, "== ").with(Look::Strong, title).with(Look::Waits, " ");
+    row.with(Look::Waits, &"=".repeat(columns.saturating_sub(used))).with(Look::Waits, &right)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(command: &str) -> Ask {
+        let request = json!({"command": command, "toolName": "exec", "agentId": "main", "cwd": "/tmp",
+            "arguments": {"command": command, "timeout": 5}, "allowedDecisions": ["allow-once", "allow-always", "deny"]});
+        Ask::read(&json!({"id": "p1", "request": request, "expiresAtMs": 600_000})).unwrap()
+    }
+
+    #[test]
+    fn every_argument_is_in_the_literal() {
+        assert_eq!(ask("df -h / && echo ok > file").literal, "df -h / && echo ok > file\ntimeout = 5");
+    }
+
+    #[test]
+    fn it_cannot_be_allowed_before_its_end_was_shown() {
+        let mut long = ask(&"line\n".repeat(40));
+        long.note_shown(80, 20, 0);
+        assert_eq!(long.decision('a'), None);
+        assert_eq!(long.decision('w'), None);
+        assert_eq!(long.decision('d'), Some("deny"));
+        for _ in 0..10 {
+            long.scroll_by(1, 80, 20);
+            long.note_shown(80, 20, 0);
+        }
+        assert_eq!(long.decision('a'), Some("allow-once"));
+    }
+
+    #[test]
+    fn keys_arm_700_ms_after_it_appeared_and_after_typing() {
+        let mut ask = ask("ls");
+        ask.note_shown(80, 20, 1000);
+        assert_eq!(ask.armed(1699, 0, true, false, false), Armed::NotYet);
+        assert_eq!(ask.armed(1700, 0, true, false, false), Armed::Yes);
+        assert_eq!(ask.armed(1700, 1500, true, false, false), Armed::NotYet);
+        assert_eq!(ask.armed(2200, 1500, true, false, false), Armed::Yes);
+        assert_eq!(ask.armed(9000, 0, false, false, false), Armed::Typing);
+        assert_eq!(ask.armed(9000, 0, false, true, false), Armed::Yes);
+    }
+
+    #[test]
+    fn hidden_characters_are_drawn_and_long_lines_are_wrapped_not_cut() {
+        let command = format!("echo \u{202e}a\u{200b}\r\x1b[2J {}", "x".repeat(300));
+        let ask = ask(&command);
+        let rows = ask.rows(40);
+        let joined = rows.concat();
+        assert!(joined.starts_with("echo \\u{202e}a\\u{200b}\\r\\u{1b}[2J x"), "{joined}");
+        assert_eq!(joined.matches('x').count(), 300);
+        assert!(rows.iter().all(|row| width::of(row) <= 37));
+    }
+}

@@ -1,0 +1,150 @@
+//! Copy of the terminal UI in English and Chinese. Commands, keys, paths and ids
+//! stay as they are in both.
+
+use crate::text::Lang;
+pub(crate) use crate::text::fill;
+
+/// One message in both languages; `{name}` marks are filled in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Say {
+    en: &'static str,
+    zh: &'static str,
+}
+
+impl Say {
+    /// Returns the message in a language.
+    pub(crate) fn in_lang(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::En => self.en,
+            Lang::Zh => self.zh,
+        }
+    }
+}
+
+macro_rules! say {
+    ($($name:ident = $en:literal, $zh:literal;)*) => {
+        $(pub(crate) const $name: Say = Say { en: $en, zh: $zh };)*
+        #[cfg(test)]
+        const ALL: &[(&str, Say)] = &[$((stringify!($name), $name),)*];
+    };
+}
+
+say! {
+    // Conversation
+    YOU = "you", "你";
+    ASSISTANT = "assistant", "智能体";
+    CONNECTED = "connected to gateway {address}; /help lists commands", "已连接网关 {address}；/help 查看命令";
+    CONNECTED_HERE = "ready; everything runs inside this command and ends with it; /help lists commands", "已就绪；全部在本命令内运行，退出即结束；/help 查看命令";
+    CONVERSATION = "conversation {key}", "会话 {key}";
+    EARLIER = "earlier messages are kept: openclaw sessions show {key}", "更早的消息仍保留：openclaw sessions show {key}";
+    STOPPED = "stopped by {who}", "已被 {who} 停止";
+    RUN_FAILED = "the run failed: {cause}", "运行失败：{cause}";
+    REPLACED = "the answer above was withdrawn; what stands instead:", "上面的回答已撤回，以下面的为准：";
+    NOT_SENT = "not sent, it is back on the line: {cause}", "未发送，内容已放回输入行：{cause}";
+    FAILED_TO = "{what} failed: {cause}", "{what} 失败：{cause}";
+    CUT = "the gateway's message is too long and was cut", "网关的消息过长，已截断";
+    // Tools
+    RUNNING = "running", "运行中";
+    OK = "ok", "完成";
+    FAILED = "failed", "失败";
+    DENIED = "denied", "已拒绝";
+    MAY_HAVE_RUN = "may have run", "可能已执行";
+    NO_CARD = "no tool has run in this conversation yet", "本会话还没有运行过工具";
+    ARGUMENTS = "arguments", "参数";
+    OUTPUT_TAIL = "output, last {shown} of {all} lines", "输出，共 {all} 行，末 {shown} 行";
+    THINKING = "thinking", "思考中";
+    THOUGHT = "thought", "思考内容";
+    NO_THOUGHT = "no thinking was shown in this conversation yet", "本会话还没有思考内容";
+    WORKING = "working", "工作中";
+    PLAN = "plan", "计划";
+    // Approvals
+    NEEDS_YOU = "NEEDS YOU", "等你决定";
+    LEFT = "{span} left", "剩余 {span}";
+    WANTS = "{agent} wants to run {tool}", "{agent} 想执行 {tool}";
+    WHY = "why asked", "询问原因";
+    RULE = "rule", "规则";
+    FOLDER = "in", "目录";
+    KEYS_ONCE = "[a] allow this once", "[a] 允许一次";
+    KEYS_ALWAYS = "[w] allow always", "[w] 始终允许";
+    KEYS_DENY = "[d] deny   [n] deny with a note", "[d] 拒绝   [n] 附言拒绝";
+    KEYS_NOT_ARMED = "keys work in a moment", "按键稍后生效";
+    KEYS_TYPED = "Tab answers this; your text is kept", "按 Tab 来决定，输入内容会保留";
+    KEYS_NOTE = "type why, Enter denies, Esc goes back", "输入理由，Enter 拒绝，Esc 返回";
+    NOT_READ = "read to the end first: [b] or PageDown, line {last} of {all}", "请先读到末尾：按 [b] 或 PageDown，第 {last} 行，共 {all} 行";
+    READ = "all {all} lines shown", "已显示全部 {all} 行";
+    SENDING = "sending your answer", "正在发送你的决定";
+    ALLOWED_ONCE = "allowed once by {who}", "{who} 允许了一次";
+    ALLOWED_ALWAYS = "allowed always by {who}", "{who} 设为始终允许";
+    DENIED_BY = "denied by {who}", "{who} 已拒绝";
+    EXPIRED = "expired, nothing was done", "已到期，没有执行";
+    MORE_ASKS = "{count} more wait after this one", "之后还有 {count} 项等待";
+    // Input
+    HINT = "type a message, / commands, Ctrl+P palette", "输入消息，/ 命令，Ctrl+P 面板";
+    QUEUED = "queued", "排队";
+    AFTER_TURN = "after this turn", "本轮之后";
+    STEER = "steer", "引导";
+    NEXT_TOOL = "at next tool", "下个工具处";
+    QUEUE_FULL = "the queue holds {count} messages; wait for one to be sent", "队列最多 {count} 条，请等一条发出";
+    QUEUE_KEPT = "the queue is kept; Enter on an empty line sends it", "队列保留；空行按 Enter 发送";
+    DELIVERED = "already delivered", "已送达";
+    STOPPING = "stopping", "正在停止";
+    NOTHING_RUNS = "nothing runs", "没有正在运行的任务";
+    LEAVE = "Ctrl+C again leaves; the run goes on", "再按 Ctrl+C 退出；运行会继续";
+    LEAVE_ENDS = "Ctrl+C again leaves and ends the run", "再按 Ctrl+C 退出并结束运行";
+    LINES = "{count} lines", "{count} 行";
+    OFFLINE_KEPT = "offline; your text is kept", "已离线，输入内容会保留";
+    NO_EDITOR = "set EDITOR to edit in another program", "请设置 EDITOR 以使用外部编辑器";
+    UNKNOWN_COMMAND = "there is no command /{name}; /help lists them", "没有命令 /{name}；/help 查看全部";
+    NO_MATCH = "no match", "没有匹配";
+    NEEDS = "/{name} needs {what}", "/{name} 需要 {what}";
+    // Status
+    LIVE = "live", "在线";
+    BEHIND = "behind {span}", "落后 {span}";
+    OFFLINE = "offline {span}, retry in {retry}, input is kept", "离线 {span}，{retry} 后重试，输入会保留";
+    OFFLINE_SHORT = "offline {span}", "离线 {span}";
+    // Commands
+    C_HELP = "list commands and keys", "列出命令和按键";
+    C_NEW = "begin another conversation", "开始另一个会话";
+    C_RESET = "start this conversation over", "重新开始本会话";
+    C_SESSIONS = "go on with another conversation", "切换会话";
+    C_MODEL = "choose the model", "选择模型";
+    C_THINK = "how hard to think", "思考强度";
+    C_ABORT = "stop the run", "停止运行";
+    C_APPROVE = "ask the gateway for open approvals", "查询待定审批";
+    C_STATUS = "is it working", "运行状态";
+    C_TOOL = "open the last tool call", "展开最近的工具调用";
+    C_THOUGHT = "show the last thinking", "显示最近的思考";
+    C_EXIT = "leave", "退出";
+    DONE_MODEL = "model: {name}", "模型：{name}";
+    DONE_THINK = "thinking: {name}", "思考强度：{name}";
+    DONE_RESET = "started over", "已重新开始";
+    NO_APPROVALS = "no approval waits here", "这里没有待定审批";
+    STATUS_OK = "working: gateway {version}, up {span}", "正常：网关 {version}，已运行 {span}";
+    KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+O last tool; Alt+T thinking; Ctrl+G editor; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+O 最近工具；Alt+T 思考；Ctrl+G 编辑器；Ctrl+C 两次退出";
+    G_RUN = "Run", "运行";
+    G_VIEW = "View", "查看";
+    G_MODEL = "Model", "模型";
+    G_SAFETY = "Safety", "安全";
+    G_GO = "Go", "前往";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    fn marks(text: &str) -> Vec<&str> {
+        let mut marks: Vec<&str> =
+            text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect();
+        marks.sort_unstable();
+        marks
+    }
+
+    #[test]
+    fn both_languages_have_every_message_with_the_same_marks_and_manners() {
+        for (name, say) in ALL {
+            assert!(!say.en.is_empty() && !say.zh.is_empty(), "{name}");
+            assert_eq!(marks(say.en), marks(say.zh), "{name}");
+            assert!(!say.en.contains('!') && !say.zh.contains(['！', '您']), "{name}");
+        }
+    }
+}
