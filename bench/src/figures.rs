@@ -117,6 +117,7 @@ async fn turns(programs: Programs, seconds: u64) -> anyhow::Result<Figure> {
         client.turn(&format!("agent:main:warm-{n}")).await?;
         clients.push(client);
     }
+    let before = rig.processor_time()?;
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut workers = Vec::new();
     for (n, mut client) in clients.into_iter().enumerate() {
@@ -136,9 +137,14 @@ async fn turns(programs: Programs, seconds: u64) -> anyhow::Result<Figure> {
     }
     let rate = total / seconds;
     let bytes = rig.resident_bytes()?;
+    let spent = rig.processor_time()?.saturating_sub(before);
+    let each = spent.as_micros() / u128::from(total.max(1));
     Ok(Figure {
-        text: format!("{rate} turns/s over {CONNECTIONS} connections, journal on ({:.1} MB resident after)", mb(bytes)),
-        json: json!({ "turnsPerSecond": rate, "connections": CONNECTIONS, "residentBytes": bytes }),
+        text: format!(
+            "{rate} turns/s over {CONNECTIONS} connections, journal on ({each} us of the gateway's processor time each, {:.1} MB resident after)",
+            mb(bytes)
+        ),
+        json: json!({ "turnsPerSecond": rate, "connections": CONNECTIONS, "processorMicrosPerTurn": each, "residentBytes": bytes }),
     })
 }
 

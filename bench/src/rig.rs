@@ -66,6 +66,16 @@ impl Rig {
         Ok(Rig { port, model_port, ready_after: began.elapsed(), gateway, _model: model, _home: home })
     }
 
+    /// Returns the processor time the gateway has used, user and system.
+    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.gateway.0.id()))?;
+        // The name in parentheses may hold spaces; the fields after it do not.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let ticks = |n: usize| fields.get(n).and_then(|text| text.parse::<u64>().ok()).context("no processor time");
+        // Linux reports these in hundredths of a second on every architecture.
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    }
+
     /// Returns the gateway's resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.gateway.0.id()))?;

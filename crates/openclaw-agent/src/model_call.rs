@@ -7,7 +7,7 @@ use openclaw_domain::model::{ModelChoice, ModelRequest};
 use openclaw_domain::ports::ContextRequest;
 use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
-use openclaw_domain::{RunRequest, SessionId};
+use openclaw_domain::{AgentId, RunRequest, SessionId};
 
 use crate::engine::Shared;
 use crate::step::RunState;
@@ -40,10 +40,7 @@ impl Preparation {
 pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Session) -> Result<Preparation, Fault> {
     let agent = request.session.agent();
     let configured = shared.ports.catalog.agent(agent).ok_or_else(|| no_such_agent(agent.as_str()))?;
-    let offered = shared.ports.catalog.tools(agent);
-    let mut tools: Vec<ToolSpec> =
-        offered.iter().filter(|spec| shared.ports.gate.offers(agent, spec)).cloned().collect();
-    tools.sort_by(|a, b| a.name.cmp(&b.name));
+    let tools = offered(shared, agent);
     let context = ContextRequest {
         agent: agent.clone(),
         session: request.session.clone(),
@@ -61,6 +58,20 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
     })
 }
 
+/// Returns the tools on offer, sorted by name so that prefix caches hold. The
+/// catalogue asks the gate already; the copy is made only if the two disagree.
+fn offered(shared: &Shared, agent: &AgentId) -> Arc<[ToolSpec]> {
+    let listed = shared.ports.catalog.tools(agent);
+    let is_sorted = listed.is_sorted_by(|a, b| a.name <= b.name);
+    if is_sorted && listed.iter().all(|spec| shared.ports.gate.offers(agent, spec)) {
+        return listed;
+    }
+    let mut tools: Vec<ToolSpec> =
+        listed.iter().filter(|spec| shared.ports.gate.offers(agent, spec)).cloned().collect();
+    tools.sort_by(|a, b| a.name.cmp(&b.name));
+    tools.into()
+}
+
 /// Returns the fault for an agent that is not configured.
 pub(crate) fn no_such_agent(agent: &str) -> Fault {
     Fault::new(Kind::NotFound, format!("there is no agent {agent}")).hint("openclaw agents list")
@@ -76,7 +87,7 @@ pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> 
         choice: prepared.choice.clone(),
         system: prepared.system.clone(),
         prompt,
-        tools: prepared.tools.to_vec(),
+        tools: prepared.tools.clone(),
         output_tokens_max: None,
         temperature: None,
         idempotency_key: key,

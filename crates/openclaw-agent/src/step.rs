@@ -198,10 +198,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
         }
         RunEvent::CancelRequested { by } => finish(state, End::Cancelled { by: by.clone() }),
         RunEvent::DeadlinePassed => {
-            let seconds = state.limits.duration_max.as_secs();
-            let message = format!(
-                "stopped: the run worked for {seconds} s, its wall-clock limit (agents.defaults.timeoutSeconds)"
-            );
+            let message = too_long(state);
             finish(state, End::Limited { limit: Limit::Duration, message })
         }
         RunEvent::Ended { .. } => {
@@ -400,6 +397,17 @@ fn ceiling(state: &RunState) -> Option<End> {
             reached(Limit::Cost, format!("stopped: the run cost ${spent:.4}, its limit is ${max:.4}"))
         }
         _ => None,
+    }
+}
+
+fn too_long(state: &RunState) -> String {
+    let own = state.limits.duration_max;
+    match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
+        Some(asked) => format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs()),
+        None => format!(
+            "stopped: the run worked for {} s, its wall-clock limit (agents.defaults.timeoutSeconds)",
+            own.as_secs()
+        ),
     }
 }
 

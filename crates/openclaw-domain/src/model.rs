@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -172,8 +173,8 @@ pub struct ModelRequest {
     pub system: Vec<String>,
     /// The conversation.
     pub prompt: Prompt,
-    /// The tools on offer, sorted by name.
-    pub tools: Vec<ToolSpec>,
+    /// The tools on offer, sorted by name; shared by all calls of a run.
+    pub tools: Arc<[ToolSpec]>,
     /// Most tokens to generate; `None` means the model's own limit.
     pub output_tokens_max: Option<u32>,
     /// Sampling temperature; `None` leaves it to the provider.

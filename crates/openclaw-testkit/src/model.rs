@@ -336,7 +336,7 @@ pub fn request(text: &str) -> ModelRequest {
         },
         system: Vec::new(),
         prompt,
-        tools: Vec::new(),
+        tools: [].into(),
         output_tokens_max: None,
         temperature: None,
         idempotency_key: "step-1".to_owned(),

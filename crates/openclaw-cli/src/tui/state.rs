@@ -68,14 +68,13 @@ pub(crate) enum Asked {
     /// Nothing depends on it at all.
     Quiet,
     History { key: String },
-    Row,
     Send { run: String, text: String, is_steer: bool },
-    Resolve { id: String },
+    Resolve { id: String, decision: String },
     Approvals { is_asked: bool },
     Sessions,
     Models,
     Chose(&'static str, String),
-    Status,
+    Status { at: i64 },
 }
 
 /// The connection.
@@ -139,6 +138,8 @@ pub(crate) struct State {
     /// Whether a reason to deny is being typed.
     pub(crate) is_note: bool,
     pub(crate) pick: Option<Pick>,
+    /// Whether the open list is the palette that follows the line.
+    pub(crate) is_pick_typed: bool,
     pub(crate) link: Option<Link>,
     pub(crate) link_since: i64,
     /// Since when history is being read again.
@@ -203,6 +204,7 @@ impl State {
             is_ask_focused: false,
             is_note: false,
             pick: None,
+            is_pick_typed: false,
             link: None,
             link_since: 0,
             behind_since: None,

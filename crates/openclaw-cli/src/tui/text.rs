@@ -119,7 +119,7 @@ say! {
     DONE_THINK = "thinking: {name}", "思考强度：{name}";
     DONE_RESET = "started over", "已重新开始";
     NO_APPROVALS = "no approval waits here", "这里没有待定审批";
-    STATUS_OK = "working: gateway {version}, up {span}", "正常：网关 {version}，已运行 {span}";
+    STATUS_OK = "working: gateway {version} answered in {span}", "正常：网关 {version}，{span} 内响应";
     KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+O last tool; Alt+T thinking; Ctrl+G editor; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+O 最近工具；Alt+T 思考；Ctrl+G 编辑器；Ctrl+C 两次退出";
     G_RUN = "Run", "运行";
     G_VIEW = "View", "查看";

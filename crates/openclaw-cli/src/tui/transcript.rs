@@ -397,6 +397,29 @@ impl Transcript {
         }
     }
 
+    /// Ends the text of a run for now: something else comes between.
+    pub(crate) fn pause(&mut self, run: &str) {
+        self.finish_texts(run);
+    }
+
+    /// Takes what a run has said so far, as a history read again tells it.
+    pub(crate) fn partial(&mut self, run: &str, whole: &str) {
+        if !self.complete(run, whole) {
+            let place = self.begin_text(run, "");
+            self.append(run, place, whole);
+        }
+    }
+
+    /// Tells whether anything was shown.
+    pub(crate) fn has_any(&self) -> bool {
+        self.last_seq > 0 || !self.runs.is_empty()
+    }
+
+    /// Tells whether a transcript entry is on screen.
+    pub(crate) fn has_seen(&self, seq: i64) -> bool {
+        seq <= self.last_seq
+    }
+
     /// Forgets everything: another conversation begins.
     pub(crate) fn clear(&mut self) {
         (self.open, self.runs, self.cards) = Default::default();

@@ -10,7 +10,7 @@ async fn stream(request: ModelRequest) -> Vec<ModelEvent> {
 }
 
 fn request(text: &str) -> ModelRequest {
-    ModelRequest { tools: ["list", "read"].map(tool::spec).to_vec(), ..model::request(text) }
+    ModelRequest { tools: ["list", "read"].map(tool::spec).into(), ..model::request(text) }
 }
 
 fn done(events: &[ModelEvent]) -> &Completed {

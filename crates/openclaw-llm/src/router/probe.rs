@@ -40,7 +40,7 @@ async fn ask(router: &Router, model: ModelRef) -> Result<Completed, Error> {
         choice: ModelChoice { primary: model, fallbacks: Vec::new(), thinking: None },
         system: Vec::new(),
         prompt: conversation.prompt().map_err(unsendable)?,
-        tools: Vec::new(),
+        tools: [].into(),
         output_tokens_max: Some(OUTPUT_TOKENS_MAX),
         temperature: None,
         idempotency_key: "probe".to_owned(),

@@ -145,7 +145,7 @@ async fn at_most_four_cache_markers_are_set_and_none_on_replayed_blocks() {
 async fn a_tool_named_twice_is_declared_once_and_an_odd_name_gets_an_alias() {
     for (dialect, _) in Dialect::ALL {
         let mut request = hello();
-        request.tools = vec![tool("read"), tool("read"), tool("mcp.files/read all")];
+        request.tools = [tool("read"), tool("read"), tool("mcp.files/read all")].into();
         let body = sent(dialect, request).await.to_string();
         assert_eq!(body.matches("Does read.").count(), 1, "{dialect:?}");
         assert!(body.contains("\"mcp_files_read_all_") && !body.contains("mcp.files/read all\""), "{dialect:?} {body}");
@@ -157,7 +157,7 @@ async fn a_parameterless_tool_has_empty_properties_except_at_google() {
     let bare = ToolSpec { parameters: json!({}), ..tool("now") };
     for (dialect, _) in Dialect::ALL {
         let mut request = hello();
-        request.tools = vec![bare.clone()];
+        request.tools = [bare.clone()].into();
         let body = sent(dialect, request).await.to_string();
         let has = body.contains(r#""properties":{}"#);
         assert_eq!(has, dialect != Dialect::GoogleGenerativeAi, "{dialect:?} {body}");

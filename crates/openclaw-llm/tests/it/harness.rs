@@ -196,7 +196,7 @@ pub(crate) fn request_of(turns: Vec<Turn>) -> ModelRequest {
         choice: choice(&["p/m"]),
         system: vec!["You are OpenClaw.".to_owned(), "Today is Friday.".to_owned()],
         prompt: Conversation::resume(turns).prompt().unwrap(),
-        tools: vec![tool("list"), tool("read")],
+        tools: [tool("list"), tool("read")].into(),
         output_tokens_max: None,
         temperature: None,
         idempotency_key: "k".to_owned(),

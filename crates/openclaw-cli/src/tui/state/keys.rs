@@ -36,7 +36,7 @@ impl State {
         }
         self.typed_at = self.now;
         if !self.chord(key, effects) {
-            self.edit_key(key, effects);
+            self.edit_key(key);
         }
         self.sync_palette();
     }
@@ -81,17 +81,17 @@ impl State {
                 }
             }
             KeyCode::Enter | KeyCode::Tab => {
-                let chosen = pick.chosen().map(|item| item.choice.clone());
+                let exact = is_typed.then(|| command::find(self.editor.text().trim_start_matches('/'))).flatten();
+                let chosen = exact.map(Choice::Run).or_else(|| pick.chosen().map(|item| item.choice.clone()));
                 if chosen.is_none() && is_typed {
                     return false;
                 }
                 self.pick = None;
-                let argument = if is_typed { self.typed_argument() } else { String::new() };
                 if is_typed {
                     self.editor.take();
                 }
                 if let Some(choice) = chosen {
-                    self.choose(choice, &argument, effects);
+                    self.choose(choice, effects);
                 }
             }
             KeyCode::Backspace if !is_typed => pick.backspace(),
@@ -101,9 +101,9 @@ impl State {
         true
     }
 
-    fn choose(&mut self, choice: Choice, argument: &str, effects: &mut Vec<Effect>) {
+    fn choose(&mut self, choice: Choice, effects: &mut Vec<Effect>) {
         match choice {
-            Choice::Run(verb) => self.perform(verb, argument, effects),
+            Choice::Run(verb) => self.perform(verb, "", effects),
             Choice::Session(key) => self.switch(&key, effects),
             Choice::Model(name) => {
                 let params = json!({ "key": self.session, "model": name });
@@ -164,7 +164,7 @@ impl State {
         ask.is_sent = true;
         let id = ask.id.clone();
         let params = json!({ "id": id, "decision": decision });
-        effects.push(call(Asked::Resolve { id }, "exec.approval.resolve", params));
+        effects.push(call(Asked::Resolve { id, decision: decision.to_owned() }, "exec.approval.resolve", params));
     }
 
     /// Keys with a meaning of their own; false when the key edits the line.
@@ -178,7 +178,7 @@ impl State {
             KeyCode::Esc => self.escape(effects),
             KeyCode::F(1) => self.perform(command::Verb::Help, "", effects),
             KeyCode::Char('j') if is_ctrl => self.editor.insert("\n"),
-            KeyCode::Char('p') if is_ctrl => self.pick = Some(Pick::palette(self.lang)),
+            KeyCode::Char('p') if is_ctrl => self.open(Pick::palette(self.lang)),
             KeyCode::Char('r') if is_ctrl => self.search_history(),
             KeyCode::Char('x') if is_ctrl => self.is_leader = true,
             KeyCode::Char('g') if is_ctrl => effects.push(Effect::Edit(self.editor.text().to_owned())),
@@ -191,7 +191,7 @@ impl State {
         true
     }
 
-    fn edit_key(&mut self, key: KeyEvent, _effects: &mut Vec<Effect>) {
+    fn edit_key(&mut self, key: KeyEvent) {
         let is_alt = key.modifiers.contains(KeyModifiers::ALT);
         let editor = &mut self.editor;
         match key.code {
@@ -276,16 +276,12 @@ impl State {
 
     fn search_history(&mut self) {
         let items = self.editor.history().iter().rev().map(|text| super::lists::recalled(text)).collect();
-        self.pick = Some(Pick::new(items));
+        self.open(Pick::new(items));
     }
 
     /// Tells whether the open list is the palette that follows the line.
     fn is_palette_typed(&self) -> bool {
-        self.pick.is_some() && self.editor.text().starts_with('/')
-    }
-
-    fn typed_argument(&self) -> String {
-        self.editor.text().split_once(' ').map(|(_, argument)| argument.trim().to_owned()).unwrap_or_default()
+        self.pick.is_some() && self.is_pick_typed
     }
 
     /// A line that begins with a slash opens the palette, as long as it names one command.
@@ -293,13 +289,15 @@ impl State {
         let line = self.editor.text();
         let typed = line.strip_prefix('/').filter(|rest| !rest.contains([' ', '/', '\n'])).map(ToOwned::to_owned);
         match (typed, &mut self.pick) {
-            (Some(typed), Some(pick)) => pick.set_filter(&typed),
+            (Some(typed), Some(pick)) if self.is_pick_typed => pick.set_filter(&typed),
+            (Some(_), Some(_)) => {}
             (Some(typed), None) => {
                 let mut palette = Pick::palette(self.lang);
                 palette.set_filter(&typed);
                 self.pick = Some(palette);
+                self.is_pick_typed = true;
             }
-            (None, Some(_)) if line.starts_with('/') => self.pick = None,
+            (None, Some(_)) if self.is_pick_typed => self.pick = None,
             (None, Some(_) | None) => {}
         }
     }

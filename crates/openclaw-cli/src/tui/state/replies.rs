@@ -1,0 +1,167 @@
+//! What answers of the gateway change.
+
+use serde_json::{Value, json};
+
+use super::{Asked, Effect, Link, State, Turn, call, lists};
+use crate::out::time;
+use crate::peek;
+use crate::tui::pick::Pick;
+use crate::tui::row::Look;
+use crate::tui::text;
+use crate::tui::width;
+
+impl State {
+    pub(super) fn reply(&mut self, asked: Asked, result: Result<Value, String>, effects: &mut Vec<Effect>) {
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(cause) => return self.refused(asked, &width::safe_line(&cause), effects),
+        };
+        match asked {
+            Asked::Plain(_) | Asked::Quiet => {}
+            Asked::History { key } if key == self.session => self.history(&answer, effects),
+            Asked::History { .. } => {}
+            Asked::Send { run, is_steer, .. } => self.sent(&run, is_steer, &answer),
+            Asked::Resolve { id, decision } => self.answered(&id, &decision, ""),
+            Asked::Approvals { is_asked } => self.approvals(&answer, is_asked, effects),
+            Asked::Sessions => self.open(Pick::new(lists::sessions(&answer, self.now, self.lang))),
+            Asked::Models => self.open(Pick::new(lists::models(&answer))),
+            Asked::Chose("model", name) => {
+                self.model.clone_from(&name);
+                self.say(&text::DONE_MODEL, &[("name", &name)]);
+            }
+            Asked::Chose("thinking", name) => self.say(&text::DONE_THINK, &[("name", &name)]),
+            Asked::Chose(_, key) => {
+                // The transcript begins anew under the same key.
+                self.say(&text::DONE_RESET, &[]);
+                self.switch(&key, effects);
+            }
+            Asked::Status { at } => self.status(at),
+        }
+    }
+
+    fn refused(&mut self, asked: Asked, cause: &str, effects: &mut Vec<Effect>) {
+        match asked {
+            Asked::Quiet => {}
+            Asked::Send { run, text, is_steer } => {
+                self.steers.retain(|steer| steer.run != run);
+                self.echoes.retain(|(id, _)| *id != run);
+                if !is_steer {
+                    self.turn.take_if(|turn| turn.run == run);
+                }
+                if self.editor.is_empty() {
+                    self.editor.set(&text);
+                } else {
+                    self.queue.push_front(text);
+                }
+                self.print(Look::Failed, &text::NOT_SENT, &[("cause", cause)]);
+            }
+            Asked::Resolve { id, .. } => {
+                if let Some(ask) = self.asks.iter_mut().find(|ask| ask.id == id) {
+                    ask.is_sent = false;
+                }
+                self.say(&text::FAILED_TO, &[("what", "approval"), ("cause", cause)]);
+                effects.push(call(Asked::Approvals { is_asked: false }, "exec.approval.list", json!({})));
+            }
+            Asked::History { key } => {
+                if key == self.session {
+                    self.behind_since = None;
+                    self.print(Look::Failed, &text::FAILED_TO, &[("what", "chat.history"), ("cause", cause)]);
+                    self.release(effects);
+                }
+            }
+            Asked::Plain(what) | Asked::Chose(what, _) => {
+                if what == "chat.abort"
+                    && let Some(turn) = &mut self.turn
+                {
+                    turn.is_stopping = false;
+                }
+                self.print(Look::Failed, &text::FAILED_TO, &[("what", what), ("cause", cause)]);
+            }
+            Asked::Approvals { .. } => self.say(&text::FAILED_TO, &[("what", "exec.approval.list"), ("cause", cause)]),
+            Asked::Sessions => self.print(Look::Failed, &text::FAILED_TO, &[("what", "sessions.list"), ("cause", cause)]),
+            Asked::Models => self.print(Look::Failed, &text::FAILED_TO, &[("what", "models.list"), ("cause", cause)]),
+            Asked::Status { .. } => self.print(Look::Failed, &text::FAILED_TO, &[("what", "health"), ("cause", cause)]),
+        }
+    }
+
+    /// The gateway may carry a message in another run than the one that was asked for.
+    fn sent(&mut self, run: &str, is_steer: bool, answer: &Value) {
+        let carrier = peek::text(answer, "/runId");
+        if !is_steer
+            && !carrier.is_empty()
+            && let Some(turn) = self.turn.as_mut().filter(|turn| turn.run == run)
+        {
+            turn.run = carrier;
+        }
+    }
+
+    /// Takes the transcript: shows what is not on screen yet, then what waited.
+    fn history(&mut self, answer: &Value, effects: &mut Vec<Effect>) {
+        let behind_since = self.behind_since.take().unwrap_or(self.now);
+        let is_first = !self.transcript.has_any();
+        if is_first && peek::is(answer, "/hasMore") {
+            let key = self.session.clone();
+            self.print(Look::Dim, &text::EARLIER, &[("key", &key)]);
+        }
+        let clock = self.clock;
+        let mut owner = String::new();
+        for message in peek::list(answer, "/messages") {
+            let is_new = peek::int(message, "/__openclaw/seq").is_none_or(|seq| !self.transcript.has_seen(seq));
+            if peek::text(message, "/role") == "user" && is_new && !is_first {
+                self.heard(message);
+                self.transcript.saw(peek::int(message, "/__openclaw/seq").unwrap_or(0));
+            } else {
+                self.transcript.history(message, &mut owner, &|at| clock(at));
+            }
+        }
+        let defaults = &answer["defaults"];
+        if self.model.is_empty() {
+            self.model = peek::text(defaults, "/model");
+        }
+        self.context = peek::int(defaults, "/contextTokens").filter(|it| *it > 0).or(self.context);
+        self.row(&answer["sessionInfo"]);
+        self.in_flight(answer, behind_since, effects);
+        self.release(effects);
+    }
+
+    /// Takes up the run that goes on, or ends the one that ended while nobody looked.
+    fn in_flight(&mut self, answer: &Value, behind_since: i64, effects: &mut Vec<Effect>) {
+        let run = peek::text(answer, "/inFlightRun/runId");
+        if !run.is_empty() && !self.ended.contains(&run) {
+            let began_at = peek::int(answer, "/inFlightRun/startedAt").unwrap_or(self.now);
+            if self.turn.as_ref().is_none_or(|turn| turn.run != run) {
+                self.turn = Some(Turn { run: run.clone(), began_at, ..Turn::default() });
+            }
+            let partial = peek::text(answer, "/inFlightRun/text");
+            if !partial.is_empty() {
+                self.transcript.partial(&run, &partial);
+            }
+            return;
+        }
+        let is_over = peek::int(answer, "/sessionInfo/activeRunIds").is_none() && !peek::is(answer, "/sessionInfo/hasActiveRun");
+        let ended = self.turn.as_ref().filter(|turn| is_over && turn.began_at < behind_since).map(|turn| turn.run.clone());
+        if let Some(run) = ended {
+            self.end(&run, "", false, effects);
+        }
+    }
+
+    fn approvals(&mut self, answer: &Value, is_asked: bool, effects: &mut Vec<Effect>) {
+        let listed = answer.as_array().map_or_else(|| peek::list(answer, "/approvals"), Vec::as_slice);
+        for payload in listed {
+            self.asked(payload, effects);
+        }
+        self.asks.retain(|ask| listed.iter().any(|payload| payload["id"] == ask.id.as_str()));
+        if is_asked && self.asks.is_empty() {
+            self.say(&text::NO_APPROVALS, &[]);
+        }
+    }
+
+    fn status(&mut self, at: i64) {
+        let Some(Link::Live { version, address, .. }) = self.link.clone() else { return };
+        let span = time::span(u64::try_from(self.now - at).unwrap_or(0));
+        self.print(Look::Done, &text::STATUS_OK, &[("version", &version), ("span", &span)]);
+        let line = format!("{address}  {}  {}", self.session, self.model);
+        let rows = width::wrap(&[crate::tui::row::Span::new(Look::Dim, width::safe_line(&line))], self.columns);
+        self.transcript.note(rows);
+    }
+}
