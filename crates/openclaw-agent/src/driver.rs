@@ -21,7 +21,7 @@ use openclaw_domain::model::{ModelEvent, ModelStream};
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
-use openclaw_domain::{CallId, Change, Epoch, Permit, RunEvent, RunId, RunRequest, Seq, Turn, UserTurn};
+use openclaw_domain::{CallId, Change, Epoch, Permit, RunEvent, RunId, RunRequest, Seq, SessionId, Turn, UserTurn};
 use tokio::sync::mpsc;
 
 use crate::engine::Shared;
@@ -58,6 +58,8 @@ pub(crate) struct Start {
     pub(crate) state: RunState,
     /// Turns of `state` that are in the transcript already.
     pub(crate) written: usize,
+    /// Number of the last transcript entry.
+    pub(crate) head: u64,
     /// The transcript entry of the last assistant turn, if its calls were open.
     pub(crate) open_entry: Option<(u64, usize)>,
     /// What to do first.
@@ -74,6 +76,10 @@ pub(crate) struct Start {
 pub(crate) struct Finished {
     /// How it ended.
     pub(crate) outcome: Arc<Outcome>,
+    /// The session's conversation it belongs to.
+    pub(crate) session: SessionId,
+    /// Number of the last transcript entry it wrote or saw.
+    pub(crate) head: u64,
     /// The conversation, for the next turn of the session.
     pub(crate) turns: Vec<Turn>,
     /// Inputs of other runs it took in: they end with it.
@@ -90,6 +96,8 @@ pub(crate) struct Driver {
     next: Seq,
     state: RunState,
     written: usize,
+    /// Number of the last transcript entry.
+    head: u64,
     open_entry: Option<(u64, usize)>,
     live: Arc<Live>,
     publisher: Arc<Publisher>,
@@ -132,6 +140,7 @@ impl Driver {
             model_due: start.state.is_calling,
             state: start.state,
             written: start.written,
+            head: start.head,
             open_entry: start.open_entry,
             live: start.live,
             publisher: start.publisher,
@@ -189,7 +198,14 @@ impl Driver {
 
     fn finished(self, outcome: Arc<Outcome>) -> Finished {
         let left = self.state.steered.iter().cloned().collect();
-        Finished { outcome, carried: self.state.carried.clone(), left, turns: self.state.conversation.turns().to_vec() }
+        Finished {
+            outcome,
+            session: self.session.id,
+            head: self.head,
+            carried: self.state.carried,
+            left,
+            turns: self.state.conversation.into_turns(),
+        }
     }
 
     /// Makes what was recorded as started really start.

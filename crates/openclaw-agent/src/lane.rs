@@ -176,7 +176,7 @@ impl Lane {
                 for (id, turn) in finished.left {
                     self.requeue(&running.request, id, turn).await;
                 }
-                self.remember(finished.turns).await;
+                self.remember(finished.session, finished.head, finished.turns);
             }
             Err(broken) => {
                 // The journal refused, so the end cannot be recorded now; it is
@@ -200,11 +200,10 @@ impl Lane {
         Ok(())
     }
 
-    async fn remember(&mut self, turns: Vec<Turn>) {
-        self.history = match self.shared.ports.sessions.get(&self.key).await {
-            Ok(Some(session)) => Some(History { id: session.id, head: session.head, turns }),
-            Ok(None) | Err(_) => None,
-        };
+    /// Keeps the conversation for the next turn. Whoever changes it meanwhile
+    /// moves the head, and then it is read anew.
+    fn remember(&mut self, session: SessionId, head: u64, turns: Vec<Turn>) {
+        self.history = Some(History { id: session, head, turns });
     }
 }
 

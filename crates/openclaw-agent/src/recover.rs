@@ -43,6 +43,7 @@ pub(crate) struct Interrupted {
     pub(crate) session: Session,
     pub(crate) state: RunState,
     pub(crate) written: usize,
+    pub(crate) head: u64,
     pub(crate) open_entry: Option<(u64, usize)>,
     pub(crate) asked: Vec<Approval>,
 }
@@ -157,7 +158,7 @@ async fn rebuild(
         CallState::Planned | CallState::Dispatching | CallState::Started => None,
     });
     let asked = asked.collect();
-    Ok(Some(Interrupted { request, session, state, written, open_entry, asked }))
+    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked }))
 }
 
 fn journal(error: &JournalError) -> Fault {

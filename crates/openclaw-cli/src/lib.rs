@@ -31,4 +31,4 @@ pub use exit::Exit;
 pub use failure::{Failure, Place};
 pub use io::{Io, Terminal};
 pub use text::Lang;
-pub use tui::TuiOptions;
+pub use tui::{Manner, Motion, TuiOptions};

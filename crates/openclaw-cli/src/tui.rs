@@ -1,22 +1,38 @@
-//! The conversation in a terminal, line by line: what is typed is sent, what the
-//! agent says and does is printed below. Called by `chat` with a connection.
+//! The conversation in a terminal. A pure state takes keys, events and time; a
+//! pure view draws it; a thin screen writes what changed. Called by `chat` with a
+//! connection. Terminals that cannot move the cursor, and screen readers, get the
+//! same conversation line by line.
+
+mod approval;
+mod card;
+mod command;
+mod drafts;
+mod editor;
+mod lines;
+mod markdown;
+mod pick;
+mod row;
+mod run;
+mod screen;
+mod state;
+mod terminal;
+mod text;
+mod transcript;
+mod view;
+mod width;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use openclaw_client::{Client, ConnectOptions};
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use openclaw_client::Client;
+use openclaw_config::Env;
 
 use crate::failure::Failure;
-use crate::out::visible::{Shape, visible};
-use crate::out::{Paint, Tone};
-use crate::peek;
-use crate::run::{Ended, Follower, Request, Told, follow};
-use crate::text::{self, Lang, fill};
+use crate::text::Lang;
 
-/// Longest run of one message.
-const TIMEOUT: Duration = Duration::from_secs(600);
+pub(crate) use run::{Dial, Dialling};
+pub use state::Motion;
 
 /// What the conversation needs besides a connection.
 #[derive(Debug, Clone)]
@@ -29,151 +45,74 @@ pub struct TuiOptions {
     pub lang: Lang,
     /// Whether colour may be written.
     pub is_coloured: bool,
-    /// How to connect again after the connection was lost.
-    pub connect: ConnectOptions,
+    /// How it moves, or that it does not.
+    pub manner: Manner,
     /// Whether everything runs inside this process and ends with it.
     pub is_embedded: bool,
     /// The installation's folder, for drafts and history.
     pub state_dir: PathBuf,
     /// A message to send at once.
     pub first_message: Option<String>,
+    /// The wall clock.
+    pub now: fn() -> Timestamp,
 }
 
-/// Talks until the person leaves.
+/// How the conversation is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// How much may move by itself.
+    pub motion: Motion,
+    /// Line by line: nothing that was printed is touched again.
+    pub is_append_only: bool,
+}
+
+impl Manner {
+    /// Chooses by `OPENCLAW_TUI_MOTION` (`off`, `slow`, `on`), `OPENCLAW_TUI_SCREENREADER` and `TERM`.
+    pub fn choose(env: &Env) -> Manner {
+        let motion = match env.get("OPENCLAW_TUI_MOTION") {
+            Some("off") => Motion::Off,
+            Some("slow") => Motion::Slow,
+            Some(_) | None => Motion::On,
+        };
+        let is_screen_reader = env.flag("OPENCLAW_TUI_SCREENREADER") == Some(true);
+        Manner { motion, is_append_only: is_screen_reader || env.get("TERM").is_none_or(|term| term == "dumb") }
+    }
+}
+
+/// Talks until the person leaves; `dial` connects again after the connection was lost.
 ///
 /// # Errors
-/// When the connection is lost or refused.
-pub(crate) async fn run(client: Client, options: TuiOptions) -> Result<(), Failure> {
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
-    let mut talk = Talk { client, options, out: tokio::io::stdout() };
-    let hint = fill(text::CHAT_HINT.in_lang(talk.options.lang), &[]);
-    talk.print(Tone::Dim, &(hint + "\n")).await;
-    talk.history().await?;
-    let mut next = talk.options.first_message.take();
-    loop {
-        let line = match next.take() {
-            Some(line) => line,
-            None => {
-                talk.print(Tone::Strong, "> ").await;
-                match input.next_line().await {
-                    Ok(Some(line)) => line,
-                    Ok(None) | Err(_) => break,
-                }
-            }
-        };
-        match line.trim() {
-            "" => {}
-            "/exit" | "/quit" => break,
-            "/help" => talk.print(Tone::Dim, "/new  /history  /stop  /exit\n").await,
-            "/history" => talk.history().await?,
-            "/stop" => {
-                talk.client.call("chat.abort", json!({"sessionKey": talk.options.session_key})).await?;
-            }
-            "/new" => {
-                talk.client.call("sessions.reset", json!({"key": talk.options.session_key})).await?;
-            }
-            message => talk.say(message, &mut input).await?,
-        }
-    }
-    Ok(())
-}
-
-struct Talk {
+/// When the terminal cannot be used; line by line also when the connection is lost.
+pub(crate) async fn run<'a>(
     client: Client,
     options: TuiOptions,
-    out: tokio::io::Stdout,
+    dial: &'a Dial<'a>,
+) -> Result<(), Failure> {
+    if options.manner.is_append_only {
+        return lines::run(client, options).await;
+    }
+    run::run(client, options, dial).await
 }
 
-impl Talk {
-    async fn print(&mut self, tone: Tone, text: &str) {
-        put(&mut self.out, self.options.is_coloured, tone, text).await;
-    }
+/// Words a time of day in the zone of this machine.
+fn time_of_day(at: i64) -> String {
+    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system());
+    format!("{:02}:{:02}", at.hour(), at.minute())
+}
 
-    async fn history(&mut self) -> Result<(), Failure> {
-        let params = json!({"sessionKey": self.options.session_key, "limit": 10});
-        let history = self.client.call("chat.history", params).await?;
-        for message in peek::list(&history, "/messages") {
-            let role = peek::text(message, "/role");
-            let body = visible(&peek::message_text(message), Shape::Text);
-            if !body.is_empty() {
-                self.print(Tone::Dim, &format!("{role}\n")).await;
-                self.print(Tone::Plain, &format!("{body}\n\n")).await;
-            }
-        }
-        Ok(())
-    }
-
-    async fn say(
-        &mut self,
-        message: &str,
-        input: &mut tokio::io::Lines<BufReader<tokio::io::Stdin>>,
-    ) -> Result<(), Failure> {
-        let request = Request::new(message, &self.options.session_key, TIMEOUT);
-        let mut follower = Follower::new(&request.run_id, &request.session_key);
-        let (client, coloured, lang) = (self.client.clone(), self.options.is_coloured, self.options.lang);
-        let out = &mut self.out;
-        let ended = follow(&client, &request, &mut follower, async |told| match told {
-            Told::Asked(question) => {
-                let decision = ask(out, input, coloured, lang, &question).await;
-                let id = peek::text(&question, "/id");
-                if let Err(error) = client.call("exec.approval.resolve", json!({"id": id, "decision": decision})).await
-                {
-                    put(out, coloured, Tone::Failed, &format!("x  {error}\n")).await;
-                }
-            }
-            Told::Text(text) => put(out, coloured, Tone::Plain, &visible(&text, Shape::Text)).await,
-            Told::Block => put(out, coloured, Tone::Plain, "\n\n").await,
-            Told::Replaced(text) => {
-                put(out, coloured, Tone::Plain, &format!("\n{}", visible(&text, Shape::Text))).await;
-            }
-            Told::ToolEnded { tool, summary, is_error, .. } => {
-                let tone = if is_error { Tone::Failed } else { Tone::Dim };
-                put(out, coloured, tone, &format!("\n  - {tool}  {}\n", visible(&summary, Shape::Cell))).await;
-            }
-            Told::ToolStarted { .. } | Told::Model { .. } | Told::Answered { .. } => {}
-        })
-        .await;
-        match ended {
-            Ended::Answer(answer) => {
-                let last = peek::list(&answer, "/result/payloads").last().map(|last| peek::text(last, "/text"));
-                let rest = last.as_deref().and_then(|last| follower.rest(last)).unwrap_or_default().to_owned();
-                self.print(Tone::Plain, &(visible(&rest, Shape::Text) + "\n\n")).await;
-            }
-            Ended::Failed(error) if self.client.is_ended() => return Err(error.into()),
-            Ended::Failed(error) => self.print(Tone::Failed, &format!("\nx  {error}\n\n")).await,
-        }
-        Ok(())
+/// Words a short span in whole seconds, so that it changes once a second.
+fn seconds(ms: i64) -> String {
+    match ms / 1000 {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
     }
 }
 
-/// Shows the literal thing that would run and waits for a clear answer.
-async fn ask(
-    out: &mut tokio::io::Stdout,
-    input: &mut tokio::io::Lines<BufReader<tokio::io::Stdin>>,
-    coloured: bool,
-    lang: Lang,
-    question: &Value,
-) -> &'static str {
-    let command = visible(&peek::text(question, "/request/command"), Shape::Text);
-    put(out, coloured, Tone::Waits, &format!("\n---\n{command}\n---\n")).await;
-    loop {
-        put(out, coloured, Tone::Strong, text::APPROVAL_ASK.in_lang(lang)).await;
-        match input.next_line().await {
-            Ok(Some(line)) => match line.trim() {
-                "o" | "once" => return "allow-once",
-                "a" | "always" => return "allow-always",
-                "d" | "deny" => return "deny",
-                _ => {}
-            },
-            // Nobody is there any more: not allowed.
-            Ok(None) | Err(_) => return "deny",
-        }
-    }
-}
-
-async fn put(out: &mut tokio::io::Stdout, is_on: bool, tone: Tone, text: &str) {
-    let painted = Paint { is_on }.paint(tone, text);
-    if out.write_all(painted.as_bytes()).await.is_ok() {
-        let _terminal_gone = out.flush().await;
+/// Words a span as a clock: `9:38`.
+fn clock(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
     }
 }

@@ -49,7 +49,7 @@ impl ContextSource for Assembler {
             workspace(files.root()),
         ];
         if prompting.inject_files {
-            sections.push(self.texts.section(&request.agent, &*files, kind, prompting).await);
+            sections.push(self.texts.section(&request.agent, &*files, kind, prompting, request.now).await);
         }
         if kind.sees_memories() {
             sections.push(self.remembered(request).await?);

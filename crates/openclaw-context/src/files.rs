@@ -6,10 +6,11 @@
 //! does not know of.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use openclaw_domain::AgentId;
 use openclaw_domain::ports::{FileError, FileKind, Files, Metadata};
+use openclaw_domain::{AgentId, Timestamp};
 
 use crate::cut::cut;
 use crate::frame;
@@ -36,7 +37,13 @@ const KEPT_MAX: usize = 512;
 pub(crate) struct Texts {
     // Held for a lookup or an insertion only, never across an await.
     kept: Mutex<HashMap<(AgentId, &'static str), Kept>>,
+    /// Whole sections, with the time their files were last looked at.
+    sections: Mutex<HashMap<(AgentId, Kind), (Timestamp, Arc<str>)>>,
 }
+
+/// Files are looked at again after this long: looking costs a thread hop per
+/// file, which at a busy gateway is more than the rest of building a prompt.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 struct Kept {
@@ -45,14 +52,29 @@ struct Kept {
 }
 
 impl Texts {
-    /// Returns the section of workspace files; empty when there is nothing to show.
+    /// Returns the section of workspace files; empty when there is nothing to
+    /// show. A changed file shows at most a second later.
     pub(crate) async fn section(
         &self,
         agent: &AgentId,
         files: &dyn Files,
         kind: Kind,
         prompting: &Prompting,
+        now: Timestamp,
     ) -> String {
+        let key = (agent.clone(), kind);
+        if let Some((seen, section)) = lock(&self.sections).get(&key)
+            && *seen <= now
+            && now.since(*seen) < LOOK_AGAIN
+        {
+            return section.to_string();
+        }
+        let section = self.read(agent, files, kind, prompting).await;
+        lock(&self.sections).insert(key, (now, section.as_str().into()));
+        section
+    }
+
+    async fn read(&self, agent: &AgentId, files: &dyn Files, kind: Kind, prompting: &Prompting) -> String {
         let mut blocks = Vec::new();
         let mut room = prompting.total_chars_max;
         let mut was_cut = false;
@@ -114,15 +136,19 @@ impl Texts {
     }
 
     fn kept(&self, agent: &AgentId, name: &'static str) -> Option<Kept> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock(&self.kept);
         kept.get(&(agent.clone(), name)).cloned()
     }
 
     fn keep(&self, agent: &AgentId, name: &'static str, text: Kept) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
         kept.insert((agent.clone(), name), text);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@
 use openclaw_domain::SessionKey;
 
 /// The kinds that differ in what they may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// The owner alone: main, direct, explicit and anything unnamed.
     Private,

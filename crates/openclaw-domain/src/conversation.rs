@@ -50,6 +50,11 @@ impl Conversation {
         &self.turns
     }
 
+    /// Gives the turns away, oldest first.
+    pub fn into_turns(self) -> Vec<Turn> {
+        self.turns
+    }
+
     /// Adds what somebody said.
     pub fn say(&mut self, turn: UserTurn) {
         self.turns.push(Turn::User(turn));

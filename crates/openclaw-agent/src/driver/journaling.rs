@@ -79,6 +79,7 @@ impl Driver {
                 self.open_entry = Some((entry.n, written_before + offset));
             }
         }
+        self.head = entries.last().map_or(self.head, |last| last.n);
         self.written = written_before + entries.len();
     }
 

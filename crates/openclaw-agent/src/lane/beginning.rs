@@ -24,6 +24,7 @@ struct Turn {
     seq: Seq,
     state: RunState,
     written: usize,
+    head: u64,
     open_entry: Option<(u64, usize)>,
     events: Vec<RunEvent>,
     effects: Vec<step::Effect>,
@@ -63,6 +64,7 @@ impl Lane {
             seq,
             state,
             written,
+            head: n.unwrap_or_default(),
             open_entry: None,
             events: vec![],
             effects: vec![],
@@ -102,8 +104,19 @@ impl Lane {
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
             .collect();
         events.push(RunEvent::Began { transcript_head: session.head });
-        let turn =
-            Turn { request, session, epoch, seq, state, written, open_entry: None, events, effects: vec![], joined };
+        let turn = Turn {
+            request,
+            head: session.head,
+            session,
+            epoch,
+            seq,
+            state,
+            written,
+            open_entry: None,
+            events,
+            effects: vec![],
+            joined,
+        };
         self.running = Some(self.spawn(turn, at));
         Ok(())
     }
@@ -139,6 +152,7 @@ impl Lane {
             epoch,
             seq,
             written: interrupted.written,
+            head: interrupted.head,
             open_entry: interrupted.open_entry,
             state,
             events: vec![],
@@ -161,6 +175,7 @@ impl Lane {
             seq: turn.seq,
             state: turn.state,
             written: turn.written,
+            head: turn.head,
             open_entry: turn.open_entry,
             effects: turn.effects,
             events: turn.events,

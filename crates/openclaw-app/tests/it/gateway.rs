@@ -23,7 +23,7 @@ fn a_local_client_needs_no_token_and_the_files_are_private() {
     let health = home.json(&["health", "--json"]);
     assert_eq!(health["ok"], json!(true), "{health}");
     assert_eq!(mode(&home.state()), 0o700);
-    for name in ["openclaw.db", "gateway.token", "gateway.sock", "openclaw.lock"] {
+    for name in ["db/openclaw.db", "gateway.token", "gateway.sock", "openclaw.lock"] {
         assert_eq!(mode(&home.state().join(name)) & 0o077, 0, "{name} is readable by others");
     }
     assert!(gateway.stop(), "SIGTERM is an orderly end");

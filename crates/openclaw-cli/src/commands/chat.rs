@@ -6,7 +6,7 @@ use openclaw_client::Introduction;
 use crate::cx::Cx;
 use crate::failure::Failure;
 use crate::out::Report;
-use crate::tui::{self, TuiOptions};
+use crate::tui::{self, Dialling, Manner, TuiOptions};
 use crate::{link, text};
 
 #[derive(Debug, Default, Args)]
@@ -42,12 +42,19 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
         agent,
         lang: cx.lang,
         is_coloured: cx.paint().is_on,
-        connect: options,
+        manner: Manner::choose(&cx.env),
         is_embedded: reached.is_embedded(),
         state_dir: cx.home.state_dir.clone(),
         first_message: arguments.message,
+        now: cx.now,
     };
-    let result = tui::run(reached.client.clone(), tui).await;
+    let dial = || -> Dialling<'_> {
+        Box::pin(async {
+            let found = link::find(cx, &options).await?;
+            found.map_err(|down| down.failure)
+        })
+    };
+    let result = Box::pin(tui::run(reached.client.clone(), tui, &dial)).await;
     reached.end().await;
     result.map(|()| Report::told())
 }

@@ -14,6 +14,7 @@ use openclaw_protocol::Event;
 use serde_json::{Value, json};
 
 use super::approval::{Ask, Armed};
+use super::drafts::Draft;
 use super::editor::Editor;
 use super::pick::Pick;
 use super::row::{Look, Row, Span};
@@ -47,8 +48,6 @@ pub(crate) enum Input {
     /// An answer of the gateway.
     Reply(Asked, Result<Value, String>),
     Link(Link),
-    /// The other editor ended; none when it failed.
-    Edited(Result<String, String>),
 }
 
 /// Something to do outside.
@@ -56,7 +55,6 @@ pub(crate) enum Input {
 pub(crate) enum Effect {
     Call { asked: Asked, method: &'static str, params: Value },
     Bell,
-    Edit(String),
     Quit,
 }
 
@@ -80,15 +78,19 @@ pub(crate) enum Asked {
 /// The connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Link {
-    Live { address: String, version: String, has_rewind: bool },
-    Offline { cause: String, retry_ms: i64 },
+    Live { address: String, version: String },
+    /// `retry_at` in milliseconds since 1970.
+    Offline { cause: String, retry_at: i64 },
 }
 
 /// How much may move by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Motion {
+pub enum Motion {
+    /// Nothing but the clock, once a second.
     Off,
+    /// One mark, every two seconds.
     Slow,
+    /// One mark, four times a second.
     On,
 }
 
@@ -247,8 +249,6 @@ impl State {
             Input::Tick => {}
             Input::Reply(asked, result) => self.reply(asked, result, &mut effects),
             Input::Link(link) => self.linked(link, &mut effects),
-            Input::Edited(Ok(text)) => self.editor.set(text.trim_end_matches('\n')),
-            Input::Edited(Err(cause)) => self.say(&text::FAILED_TO, &[("what", "editor"), ("cause", &cause)]),
         }
         self.expire();
         self.show_ask();
@@ -429,6 +429,40 @@ impl State {
         let key = key.to_owned();
         self.print(Look::Dim, &text::CONVERSATION, &[("key", &key)]);
         self.subscribe(effects);
+    }
+
+    /// Tells whether the conversation is known, so that something may be said in it.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.link, Some(Link::Live { .. })) && self.behind_since.is_none()
+    }
+
+    /// Says the first message.
+    pub(crate) fn start(&mut self, now: i64, message: &str) -> Vec<Effect> {
+        self.now = now;
+        let mut effects = Vec::new();
+        self.send(message, &mut effects);
+        effects
+    }
+
+    /// Takes back what was typed and not sent.
+    pub(crate) fn restore(&mut self, draft: Draft) {
+        for text in &draft.history {
+            self.editor.remember(text);
+        }
+        if draft.session == self.session {
+            self.editor.set(&draft.line);
+            self.queue = draft.queue.into_iter().take(QUEUE_MAX).collect();
+        }
+    }
+
+    /// Returns what was typed and not sent.
+    pub(crate) fn draft(&self) -> Draft {
+        Draft {
+            line: self.editor.text().to_owned(),
+            queue: self.queue.iter().cloned().collect(),
+            session: self.session.clone(),
+            history: self.editor.history().to_vec(),
+        }
     }
 
     /// Tells whether something on screen changes with time alone.

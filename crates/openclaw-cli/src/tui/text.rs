@@ -5,7 +5,7 @@ use crate::text::Lang;
 pub(crate) use crate::text::fill;
 
 /// One message in both languages; `{name}` marks are filled in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Say {
     en: &'static str,
     zh: &'static str,
@@ -42,7 +42,6 @@ say! {
     REPLACED = "the answer above was withdrawn; what stands instead:", "上面的回答已撤回，以下面的为准：";
     NOT_SENT = "not sent, it is back on the line: {cause}", "未发送，内容已放回输入行：{cause}";
     FAILED_TO = "{what} failed: {cause}", "{what} 失败：{cause}";
-    CUT = "the gateway's message is too long and was cut", "网关的消息过长，已截断";
     // Tools
     RUNNING = "running", "运行中";
     OK = "ok", "完成";
@@ -91,12 +90,9 @@ say! {
     NOTHING_RUNS = "nothing runs", "没有正在运行的任务";
     LEAVE = "Ctrl+C again leaves; the run goes on", "再按 Ctrl+C 退出；运行会继续";
     LEAVE_ENDS = "Ctrl+C again leaves and ends the run", "再按 Ctrl+C 退出并结束运行";
-    LINES = "{count} lines", "{count} 行";
     OFFLINE_KEPT = "offline; your text is kept", "已离线，输入内容会保留";
-    NO_EDITOR = "set EDITOR to edit in another program", "请设置 EDITOR 以使用外部编辑器";
     UNKNOWN_COMMAND = "there is no command /{name}; /help lists them", "没有命令 /{name}；/help 查看全部";
     NO_MATCH = "no match", "没有匹配";
-    NEEDS = "/{name} needs {what}", "/{name} 需要 {what}";
     // Status
     LIVE = "live", "在线";
     BEHIND = "behind {span}", "落后 {span}";
@@ -120,7 +116,7 @@ say! {
     DONE_RESET = "started over", "已重新开始";
     NO_APPROVALS = "no approval waits here", "这里没有待定审批";
     STATUS_OK = "working: gateway {version} answered in {span}", "正常：网关 {version}，{span} 内响应";
-    KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+O last tool; Alt+T thinking; Ctrl+G editor; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+O 最近工具；Alt+T 思考；Ctrl+G 编辑器；Ctrl+C 两次退出";
+    KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+O last tool; Alt+T thinking; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+O 最近工具；Alt+T 思考；Ctrl+C 两次退出";
     G_RUN = "Run", "运行";
     G_VIEW = "View", "查看";
     G_MODEL = "Model", "模型";

@@ -149,15 +149,21 @@ async fn notes_past_the_room_are_announced_and_left_out() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_again_only_when_it_changed() {
+async fn a_file_is_read_again_only_when_it_changed_and_looked_at_once_a_second() {
     let bench = bench(&[("AGENTS.md", "one"), ("SOUL.md", "s")], &json!({}));
     let reads = || bench.files.reads.load(Ordering::Relaxed);
-    let first = bench.prompt(MAIN).await;
+    let after = async |millis: i64| {
+        let mut request = request(MAIN);
+        request.now = Timestamp(request.now.0 + millis);
+        bench.assembler.assemble(&request).await.unwrap().join("\n\n")
+    };
+    let first = after(0).await;
     assert_eq!(reads(), 2);
-    assert_eq!(bench.prompt(MAIN).await, first);
+    assert_eq!(after(1_000).await, first);
     assert_eq!(reads(), 2);
     bench.files.files.put("AGENTS.md", "three");
-    assert!(bench.prompt(MAIN).await.contains("three"));
+    assert_eq!(after(1_999).await, first);
+    assert!(after(2_000).await.contains("three"));
     assert_eq!(reads(), 3);
 }
 

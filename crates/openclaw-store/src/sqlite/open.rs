@@ -15,7 +15,7 @@ use super::schema::{self, APPLICATION_ID, STEPS};
 use super::writer::Writer;
 
 /// Name of the database below the state directory.
-pub const DATABASE_FILE: &str = "openclaw.db";
+pub const DATABASE_FILE: &str = "db/openclaw.db";
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -228,6 +228,9 @@ fn make_private(state_dir: &Path, path: &Path) -> Result<(), OpenError> {
         file.mode(0o600);
     }
     folder.create(state_dir).map_err(io(state_dir))?;
+    if let Some(own) = path.parent() {
+        folder.create(own).map_err(io(own))?;
+    }
     let file = file.open(path).map_err(io(path))?;
     #[cfg(unix)]
     {

@@ -13,6 +13,13 @@ fn open(folder: &Path) -> Result<Store, OpenError> {
     Store::open(Options::new(folder))
 }
 
+/// A state directory with room for a database that is not ours.
+fn state_dir() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("db")).unwrap();
+    folder
+}
+
 fn refusal(folder: &Path) -> String {
     open(folder).unwrap_err().to_string()
 }
@@ -54,7 +61,7 @@ async fn others_cannot_read_the_database() {
     let store = open(&state_dir).unwrap();
     store.admit(admission(&key("private"), "r1", "hi")).await.unwrap();
     assert_eq!(mode(&state_dir), 0o700);
-    for file in ["openclaw.db", "openclaw.db-wal", "openclaw.db-shm"] {
+    for file in ["db/openclaw.db", "db/openclaw.db-wal", "db/openclaw.db-shm"] {
         assert_eq!(mode(&state_dir.join(file)), 0o600, "{file}");
     }
     store.close().await;
@@ -65,8 +72,8 @@ async fn others_cannot_read_the_database() {
 
 #[test]
 fn a_file_that_is_no_database_is_named_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("openclaw.db");
+    let folder = state_dir();
+    let path = folder.path().join("db/openclaw.db");
     let text = "this is not a database, but somebody's notes\n".repeat(100);
     fs::write(&path, &text).unwrap();
     let message = refusal(folder.path());
@@ -76,14 +83,14 @@ fn a_file_that_is_no_database_is_named_and_left_alone() {
 
 #[tokio::test]
 async fn a_log_left_by_a_database_that_was_moved_away_is_not_replayed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = state_dir();
     let store = open(folder.path()).unwrap();
     store.admit(admission(&key("old"), "r1", "hi")).await.unwrap();
-    let log = folder.path().join("openclaw.db-wal");
+    let log = folder.path().join("db/openclaw.db-wal");
     let old_log = fs::read(&log).unwrap();
     store.close().await;
     drop(store);
-    fs::remove_file(folder.path().join("openclaw.db")).unwrap();
+    fs::remove_file(folder.path().join("db/openclaw.db")).unwrap();
     fs::write(&log, old_log).unwrap();
 
     let store = open(folder.path()).unwrap();
@@ -93,17 +100,17 @@ async fn a_log_left_by_a_database_that_was_moved_away_is_not_replayed() {
 
 #[test]
 fn what_a_killed_first_start_left_is_begun_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("openclaw.db"), "").unwrap();
-    fs::write(folder.path().join("openclaw.db.new"), "half a database").unwrap();
+    let folder = state_dir();
+    fs::write(folder.path().join("db/openclaw.db"), "").unwrap();
+    fs::write(folder.path().join("db/openclaw.db.new"), "half a database").unwrap();
     drop(open(folder.path()).unwrap());
-    assert!(!folder.path().join("openclaw.db.new").exists());
+    assert!(!folder.path().join("db/openclaw.db.new").exists());
 }
 
 #[test]
 fn a_database_of_another_program_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let db = rusqlite::Connection::open(folder.path().join("openclaw.db")).unwrap();
+    let folder = state_dir();
+    let db = rusqlite::Connection::open(folder.path().join("db/openclaw.db")).unwrap();
     db.execute_batch("create table recipes(name text)").unwrap();
     drop(db);
     assert!(matches!(open(folder.path()), Err(OpenError::Foreign { .. })));
@@ -111,9 +118,9 @@ fn a_database_of_another_program_is_left_alone() {
 
 #[test]
 fn a_newer_schema_is_refused_with_the_next_step() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = state_dir();
     drop(open(folder.path()).unwrap());
-    let db = rusqlite::Connection::open(folder.path().join("openclaw.db")).unwrap();
+    let db = rusqlite::Connection::open(folder.path().join("db/openclaw.db")).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     let message = refusal(folder.path());

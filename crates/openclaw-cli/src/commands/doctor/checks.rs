@@ -115,7 +115,7 @@ fn files(cx: &Cx<'_>, findings: &mut Findings) {
         ("D032", cx.home.config_path.clone(), 0o600),
         ("D033", state.join(".env"), 0o600),
         ("D034", crate::identity::path(state), 0o600),
-        ("D035", state.join("openclaw.db"), 0o600),
+        ("D035", state.join("db/openclaw.db"), 0o600),
     ];
     let mut found = Vec::new();
     for (id, path, mode) in &private {

@@ -181,7 +181,6 @@ impl State {
             KeyCode::Char('p') if is_ctrl => self.open(Pick::palette(self.lang)),
             KeyCode::Char('r') if is_ctrl => self.search_history(),
             KeyCode::Char('x') if is_ctrl => self.is_leader = true,
-            KeyCode::Char('g') if is_ctrl => effects.push(Effect::Edit(self.editor.text().to_owned())),
             KeyCode::Char('t') if is_ctrl => self.is_plan_folded = !self.is_plan_folded,
             KeyCode::Char('t') if is_alt => self.perform(command::Verb::Thought, "", effects),
             KeyCode::Char('o') if is_ctrl => self.perform(command::Verb::Tool, "", effects),

@@ -46,7 +46,7 @@ impl State {
                 effects.push(call(Asked::Sessions, "sessions.list", json!({ "limit": 50 })));
             }
             Verb::Sessions => {
-                let key = crate::commands::full_key(&self.agent, argument);
+                let key = if argument.starts_with("agent:") { argument.to_owned() } else { format!("agent:{}:{argument}", self.agent) };
                 self.switch(&key, effects);
             }
             Verb::Model if argument.is_empty() => effects.push(call(Asked::Models, "models.list", json!({}))),
