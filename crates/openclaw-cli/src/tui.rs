@@ -83,11 +83,7 @@ impl Manner {
 ///
 /// # Errors
 /// When the terminal cannot be used; line by line also when the connection is lost.
-pub(crate) async fn run<'a>(
-    client: Client,
-    options: TuiOptions,
-    dial: &'a Dial<'a>,
-) -> Result<(), Failure> {
+pub(crate) async fn run<'a>(client: Client, options: TuiOptions, dial: &'a Dial<'a>) -> Result<(), Failure> {
     if options.manner.is_append_only {
         return lines::run(client, options).await;
     }

@@ -4,14 +4,15 @@
 //! caches a prompt up to the first difference: rules, tools, workspace, files,
 //! memories, date. The time of day is left out for the same reason.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use openclaw_domain::Fault;
 use openclaw_domain::ids::Timestamp;
 use openclaw_domain::ports::{ContextRequest, ContextSource, Memories, Workspaces};
+use openclaw_domain::{AgentId, Fault};
 
-use crate::files::Texts;
+use crate::files::{Texts, is_fresh, lock};
 use crate::frame;
 use crate::kind::Kind;
 use crate::options::{Options, Prompting};
@@ -28,12 +29,14 @@ pub struct Assembler {
     workspaces: Workspaces,
     memories: Arc<dyn Memories>,
     texts: Texts,
+    /// What was remembered, as shown, with the time it was last asked for.
+    remembered: Mutex<HashMap<AgentId, (Timestamp, String)>>,
 }
 
 impl Assembler {
     /// Makes an assembler over the agents' workspaces and memories.
     pub fn new(options: Options, workspaces: Workspaces, memories: Arc<dyn Memories>) -> Self {
-        Self { options, workspaces, memories, texts: Texts::default() }
+        Self { options, workspaces, memories, texts: Texts::default(), remembered: Mutex::default() }
     }
 }
 
@@ -61,7 +64,19 @@ impl ContextSource for Assembler {
 }
 
 impl Assembler {
+    /// Returns what was remembered, asked for at most once a second.
     async fn remembered(&self, request: &ContextRequest) -> Result<String, Fault> {
+        if let Some((asked, shown)) = lock(&self.remembered).get(&request.agent)
+            && is_fresh(*asked, request.now)
+        {
+            return Ok(shown.clone());
+        }
+        let shown = self.recall(request).await?;
+        lock(&self.remembered).insert(request.agent.clone(), (request.now, shown.clone()));
+        Ok(shown)
+    }
+
+    async fn recall(&self, request: &ContextRequest) -> Result<String, Fault> {
         let notes = self.memories.recall(&request.agent, "", MEMORIES_MAX).await;
         let notes = notes.map_err(|error| {
             Fault::new(openclaw_domain::Kind::Unavailable, format!("cannot read memories: {error}"))

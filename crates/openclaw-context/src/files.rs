@@ -64,8 +64,7 @@ impl Texts {
     ) -> String {
         let key = (agent.clone(), kind);
         if let Some((seen, section)) = lock(&self.sections).get(&key)
-            && *seen <= now
-            && now.since(*seen) < LOOK_AGAIN
+            && is_fresh(*seen, now)
         {
             return section.to_string();
         }
@@ -149,6 +148,11 @@ impl Texts {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Tells whether what was seen then needs no second look now.
+pub(crate) fn is_fresh(seen: Timestamp, now: Timestamp) -> bool {
+    seen <= now && now.since(seen) < LOOK_AGAIN
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

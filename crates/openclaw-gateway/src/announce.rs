@@ -35,6 +35,10 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
 }
 
 async fn session(gateway: &Gateway, note: &Note) {
+    // Looking up what nobody will hear would cost every turn a read.
+    if !gateway.hub.clients().iter().any(|client| client.hears_sessions()) {
+        return;
+    }
     let mut payload = json!({ "sessionKey": note.session, "agentId": note.session.agent(), "reason": note.reason,
         "ts": gateway.now() });
     if let Some(run) = &note.run {

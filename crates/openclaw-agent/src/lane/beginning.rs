@@ -50,7 +50,7 @@ impl Lane {
                 Admitted::Known(record) => return Ok(self.known(&record)),
                 Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
             };
-        let mut state = RunState::new(conversation.turns().to_vec());
+        let mut state = RunState::new(conversation.into_turns());
         for event in &events {
             // The effects of these events are recorded among them already.
             step::step(&mut state, event);
@@ -96,7 +96,7 @@ impl Lane {
         let (session, conversation) = self.open(at).await?;
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
-        let mut state = RunState::new(conversation.turns().to_vec());
+        let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
         step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits });
         let mut events: Vec<RunEvent> = joined

@@ -143,8 +143,11 @@ impl Ask {
     pub(crate) fn scroll_by(&mut self, screens: isize, columns: usize, height: usize) {
         let (all, room) = (self.rows(columns).len(), self.room(columns, height));
         let step = room.saturating_sub(1).max(1);
-        self.scroll =
-            if screens < 0 { self.scroll.saturating_sub(step) } else { (self.scroll + step).min(all.saturating_sub(room)) };
+        self.scroll = if screens < 0 {
+            self.scroll.saturating_sub(step)
+        } else {
+            (self.scroll + step).min(all.saturating_sub(room))
+        };
     }
 
     fn head(&self, columns: usize, more: usize, lang: Lang) -> Vec<Row> {
@@ -163,9 +166,10 @@ impl Ask {
     /// Draws the block.
     pub(crate) fn draw(&self, look: &Drawing) -> Vec<Row> {
         let Drawing { columns, height, now, lang, armed, more } = *look;
-        let left = self.expires_at.filter(|at| at - now < 24 * 3_600_000).map(|at| {
-            fill(text::LEFT.in_lang(lang), &[("span", &super::clock(at - now))])
-        });
+        let left = self
+            .expires_at
+            .filter(|at| at - now < 24 * 3_600_000)
+            .map(|at| fill(text::LEFT.in_lang(lang), &[("span", &super::clock(at - now))]));
         let mut rows = vec![rule(text::NEEDS_YOU.in_lang(lang), left.as_deref().unwrap_or_default(), columns)];
         rows.extend(self.head(columns, more, lang));
         let (all, room) = (self.rows(columns), self.room(columns, height));

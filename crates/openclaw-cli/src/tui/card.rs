@@ -150,7 +150,9 @@ impl Card {
         rows.push(Row::of(Look::Dim, format!("| {}", text::fill(text::OUTPUT_TAIL.in_lang(lang), &counts))));
         for line in &lines[lines.len() - shown..] {
             let line = width::safe(line);
-            rows.extend(width::chop(&line, room).into_iter().map(|row| Row::of(Look::Dim, "| ").with(Look::Plain, row)));
+            rows.extend(
+                width::chop(&line, room).into_iter().map(|row| Row::of(Look::Dim, "| ").with(Look::Plain, row)),
+            );
         }
         rows
     }

@@ -1,6 +1,7 @@
 //! The conversation line by line, for terminals that cannot move the cursor and for
 //! screen readers: what is typed is sent, what the agent says and does is printed
-//! below, one line per event, and no printed line is ever touched again.
+//! below in whole lines, one per event. No printed line is ever touched again and
+//! no escape sequence is written.
 
 use std::time::Duration;
 
@@ -8,136 +9,169 @@ use openclaw_client::Client;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
+use super::TuiOptions;
+use super::approval::Armed;
+use super::approval::{Ask, Drawing};
+use super::row::Row;
+use super::text as own;
 use crate::failure::Failure;
 use crate::out::visible::{Shape, visible};
-use crate::out::{Paint, Tone};
 use crate::peek;
 use crate::run::{Ended, Follower, Request, Told, follow};
 use crate::text::{self, Lang, fill};
-use super::TuiOptions;
 
 /// Longest run of one message.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Longest line that is held back for its end.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// Columns a question is laid out in; the terminal wraps longer ones.
+const COLUMNS: usize = 80;
+
+type Typed = tokio::io::Lines<BufReader<tokio::io::Stdin>>;
+
 /// Talks until the person leaves.
-///
-/// # Errors
-/// When the connection is lost or refused.
 pub(super) async fn run(client: Client, options: TuiOptions) -> Result<(), Failure> {
     let mut input = BufReader::new(tokio::io::stdin()).lines();
-    let mut talk = Talk { client, options, out: tokio::io::stdout() };
-    let hint = fill(text::CHAT_HINT.in_lang(talk.options.lang), &[]);
-    talk.print(Tone::Dim, &(hint + "\n")).await;
+    let mut next = options.first_message.clone();
+    let mut talk = Talk { client, options };
+    put(text::CHAT_HINT.in_lang(talk.options.lang)).await;
     talk.history().await?;
-    let mut next = talk.options.first_message.take();
     loop {
         let line = match next.take() {
             Some(line) => line,
-            None => {
-                talk.print(Tone::Strong, "> ").await;
-                match input.next_line().await {
-                    Ok(Some(line)) => line,
-                    Ok(None) | Err(_) => break,
-                }
-            }
+            None => match input.next_line().await {
+                Ok(Some(line)) => line,
+                Ok(None) | Err(_) => return Ok(()),
+            },
         };
         match line.trim() {
             "" => {}
-            "/exit" | "/quit" => break,
-            "/help" => talk.print(Tone::Dim, "/new  /history  /stop  /exit\n").await,
+            "/exit" | "/quit" => return Ok(()),
+            "/help" => put("/new  /history  /abort  /exit").await,
             "/history" => talk.history().await?,
-            "/stop" => {
+            "/abort" | "/stop" => {
                 talk.client.call("chat.abort", json!({"sessionKey": talk.options.session_key})).await?;
             }
-            "/new" => {
+            "/new" | "/reset" => {
                 talk.client.call("sessions.reset", json!({"key": talk.options.session_key})).await?;
+                put(own::DONE_RESET.in_lang(talk.options.lang)).await;
             }
             message => talk.say(message, &mut input).await?,
         }
     }
-    Ok(())
 }
 
 struct Talk {
     client: Client,
     options: TuiOptions,
-    out: tokio::io::Stdout,
 }
 
 impl Talk {
-    async fn print(&mut self, tone: Tone, text: &str) {
-        put(&mut self.out, self.options.is_coloured, tone, text).await;
-    }
-
     async fn history(&mut self) -> Result<(), Failure> {
         let params = json!({"sessionKey": self.options.session_key, "limit": 10});
         let history = self.client.call("chat.history", params).await?;
         for message in peek::list(&history, "/messages") {
-            let role = peek::text(message, "/role");
             let body = visible(&peek::message_text(message), Shape::Text);
             if !body.is_empty() {
-                self.print(Tone::Dim, &format!("{role}\n")).await;
-                self.print(Tone::Plain, &format!("{body}\n\n")).await;
+                put(&format!("{}: {body}", peek::text(message, "/role"))).await;
             }
         }
         Ok(())
     }
 
-    async fn say(
-        &mut self,
-        message: &str,
-        input: &mut tokio::io::Lines<BufReader<tokio::io::Stdin>>,
-    ) -> Result<(), Failure> {
+    async fn say(&mut self, message: &str, input: &mut Typed) -> Result<(), Failure> {
         let request = Request::new(message, &self.options.session_key, TIMEOUT);
         let mut follower = Follower::new(&request.run_id, &request.session_key);
-        let (client, coloured, lang) = (self.client.clone(), self.options.is_coloured, self.options.lang);
-        let out = &mut self.out;
-        let ended = follow(&client, &request, &mut follower, async |told| match told {
-            Told::Asked(question) => {
-                let decision = ask(out, input, coloured, lang, &question).await;
-                let id = peek::text(&question, "/id");
-                if let Err(error) = client.call("exec.approval.resolve", json!({"id": id, "decision": decision})).await
-                {
-                    put(out, coloured, Tone::Failed, &format!("x  {error}\n")).await;
+        let (client, lang) = (self.client.clone(), self.options.lang);
+        let mut lines = Lines { lang, open: String::new() };
+        let ended = follow(&client, &request, &mut follower, async |told| {
+            if let Told::Asked(question) = &told {
+                put_all(lines.end()).await;
+                let decision = ask(input, lang, question).await;
+                let id = peek::text(question, "/id");
+                let answer = client.call("exec.approval.resolve", json!({"id": id, "decision": decision}));
+                if let Err(error) = answer.await {
+                    put(&format!("x  {error}")).await;
                 }
             }
-            Told::Text(text) => put(out, coloured, Tone::Plain, &visible(&text, Shape::Text)).await,
-            Told::Block => put(out, coloured, Tone::Plain, "\n\n").await,
-            Told::Replaced(text) => {
-                put(out, coloured, Tone::Plain, &format!("\n{}", visible(&text, Shape::Text))).await;
-            }
-            Told::ToolEnded { tool, summary, is_error, .. } => {
-                let tone = if is_error { Tone::Failed } else { Tone::Dim };
-                put(out, coloured, tone, &format!("\n  - {tool}  {}\n", visible(&summary, Shape::Cell))).await;
-            }
-            Told::ToolStarted { .. } | Told::Model { .. } | Told::Answered { .. } => {}
+            put_all(lines.take(told)).await;
         })
         .await;
         match ended {
             Ended::Answer(answer) => {
                 let last = peek::list(&answer, "/result/payloads").last().map(|last| peek::text(last, "/text"));
                 let rest = last.as_deref().and_then(|last| follower.rest(last)).unwrap_or_default().to_owned();
-                self.print(Tone::Plain, &(visible(&rest, Shape::Text) + "\n\n")).await;
+                put_all(lines.take(Told::Text(rest))).await;
+                put_all(lines.end()).await;
             }
             Ended::Failed(error) if self.client.is_ended() => return Err(error.into()),
-            Ended::Failed(error) => self.print(Tone::Failed, &format!("\nx  {error}\n\n")).await,
+            Ended::Failed(error) => {
+                put_all(lines.end()).await;
+                put(&format!("x  {}", visible(&error.to_string(), Shape::Cell))).await;
+            }
         }
         Ok(())
     }
 }
 
-/// Shows the literal thing that would run and waits for a clear answer.
-async fn ask(
-    out: &mut tokio::io::Stdout,
-    input: &mut tokio::io::Lines<BufReader<tokio::io::Stdin>>,
-    coloured: bool,
+/// Turns what happens into whole lines.
+struct Lines {
     lang: Lang,
-    question: &Value,
-) -> &'static str {
-    let command = visible(&peek::text(question, "/request/command"), Shape::Text);
-    put(out, coloured, Tone::Waits, &format!("\n---\n{command}\n---\n")).await;
+    /// The beginning of a line whose end has not come.
+    open: String,
+}
+
+impl Lines {
+    fn take(&mut self, told: Told) -> Vec<String> {
+        match told {
+            Told::Text(text) => self.text(&text),
+            Told::Block => self.end(),
+            Told::Replaced(text) => {
+                self.open.clear();
+                let mut lines = vec![own::REPLACED.in_lang(self.lang).to_owned()];
+                lines.extend(self.text(&text));
+                lines
+            }
+            Told::ToolStarted { tool, summary } => self.event(&tool, &summary, &own::RUNNING),
+            Told::ToolEnded { tool, summary, is_error, .. } => {
+                self.event(&tool, &summary, if is_error { &own::FAILED } else { &own::OK })
+            }
+            Told::Answered { decision, .. } => vec![visible(&decision, Shape::Cell)],
+            Told::Model { .. } | Told::Asked(_) => Vec::new(),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Vec<String> {
+        self.open.push_str(text);
+        let end = self.open.rfind('\n').map(|end| end + 1);
+        let end = end.or_else(|| (self.open.len() > LINE_BYTES_MAX).then_some(self.open.len()));
+        let Some(end) = end else { return Vec::new() };
+        let rest = self.open.split_off(end);
+        let done = std::mem::replace(&mut self.open, rest);
+        done.lines().map(|line| visible(line, Shape::Text)).collect()
+    }
+
+    fn event(&mut self, tool: &str, summary: &str, state: &own::Say) -> Vec<String> {
+        let mut lines = self.end();
+        lines.push(visible(&format!("{tool}  {summary}  {}", state.in_lang(self.lang)), Shape::Cell));
+        lines
+    }
+
+    fn end(&mut self) -> Vec<String> {
+        let open = std::mem::take(&mut self.open);
+        if open.trim().is_empty() { Vec::new() } else { vec![visible(&open, Shape::Text)] }
+    }
+}
+
+/// Shows the literal thing that would run, whole, and waits for a clear answer.
+async fn ask(input: &mut Typed, lang: Lang, question: &Value) -> &'static str {
+    // A question that cannot be shown cannot be allowed.
+    let Some(mut ask) = Ask::read(question) else { return "deny" };
+    put_all(question_lines(&mut ask, lang)).await;
     loop {
-        put(out, coloured, Tone::Strong, text::APPROVAL_ASK.in_lang(lang)).await;
+        put(text::APPROVAL_ASK.in_lang(lang)).await;
         match input.next_line().await {
             Ok(Some(line)) => match line.trim() {
                 "o" | "once" => return "allow-once",
@@ -151,9 +185,56 @@ async fn ask(
     }
 }
 
-async fn put(out: &mut tokio::io::Stdout, is_on: bool, tone: Tone, text: &str) {
-    let painted = Paint { is_on }.paint(tone, text);
-    if out.write_all(painted.as_bytes()).await.is_ok() {
+fn question_lines(ask: &mut Ask, lang: Lang) -> Vec<String> {
+    let height = ask.rows(COLUMNS).len() + 100;
+    ask.note_shown(COLUMNS, height, 0);
+    let rows = ask.draw(&Drawing { columns: COLUMNS, height, now: 0, lang, armed: Armed::Note, more: 0 });
+    let lines = rows.iter().map(Row::text).filter(|line| !line.starts_with("=="));
+    let keys = own::KEYS_NOTE.in_lang(lang);
+    let title = fill("{name}", &[("name", own::NEEDS_YOU.in_lang(lang))]);
+    std::iter::once(title).chain(lines.filter(|line| line.trim() != keys)).collect()
+}
+
+async fn put_all(lines: Vec<String>) {
+    for line in lines {
+        put(&line).await;
+    }
+}
+
+async fn put(line: &str) {
+    let mut out = tokio::io::stdout();
+    if out.write_all(format!("{line}\n").as_bytes()).await.is_ok() {
         let _terminal_gone = out.flush().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_is_a_whole_line_and_nothing_is_obeyed() {
+        let mut lines = Lines { lang: Lang::En, open: String::new() };
+        assert!(lines.take(Told::Text("Let me ".to_owned())).is_empty());
+        assert_eq!(lines.take(Told::Text("look.\nThen".to_owned())), ["Let me look."]);
+        let began = Told::ToolStarted { tool: "exec".to_owned(), summary: "ls \x1b[2J".to_owned() };
+        assert_eq!(lines.take(began), ["Then", "exec  ls \\u{1b}[2J  running"]);
+        assert!(lines.end().is_empty());
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_held_for_ever() {
+        let mut lines = Lines { lang: Lang::En, open: String::new() };
+        assert!(lines.take(Told::Text("x".repeat(LINE_BYTES_MAX))).is_empty());
+        assert_eq!(lines.take(Told::Text("x".to_owned())).concat().len(), LINE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn a_question_is_shown_whole_without_boxes() {
+        let command = "echo one\n".repeat(300);
+        let question = json!({"id": "p", "request": {"command": command, "toolName": "exec"}});
+        let lines = question_lines(&mut Ask::read(&question).unwrap(), Lang::En);
+        assert_eq!(lines.iter().filter(|line| line.contains("echo one")).count(), 300);
+        assert!(!lines.iter().any(|line| line.contains("==") || line.contains('\x1b')));
     }
 }

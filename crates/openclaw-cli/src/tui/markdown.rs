@@ -237,13 +237,15 @@ fn table(lines: &[String], columns: usize) -> Vec<Row> {
         let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
         inner.split('|').map(|cell| cell.trim().to_owned()).collect()
     };
-    let is_rule = |cells: &Vec<String>| cells.iter().all(|cell| !cell.is_empty() && cell.chars().all(|c| matches!(c, '-' | ':')));
+    let is_rule =
+        |cells: &Vec<String>| cells.iter().all(|cell| !cell.is_empty() && cell.chars().all(|c| matches!(c, '-' | ':')));
     let grid: Vec<Vec<String>> = lines.iter().map(cells).filter(|cells| !is_rule(cells)).collect();
     let has_head = lines.get(1).is_some_and(|line| is_rule(&cells(line)));
     let count = grid.iter().map(Vec::len).max().unwrap_or(0);
     let plain = |cell: &str| -> usize { Row { spans: inline(cell) }.width() };
-    let widths: Vec<usize> =
-        (0..count).map(|at| grid.iter().filter_map(|row| row.get(at)).map(|cell| plain(cell)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..count)
+        .map(|at| grid.iter().filter_map(|row| row.get(at)).map(|cell| plain(cell)).max().unwrap_or(0))
+        .collect();
     let fits = widths.iter().sum::<usize>() + 2 * count.saturating_sub(1) <= columns;
     let mut rows = Vec::new();
     for (number, cells) in grid.iter().enumerate() {
@@ -280,8 +282,19 @@ mod tests {
         assert_eq!(
             rows(text, 14),
             [
-                "Title", "", "text soft hard", "`code`", "- item one is", "  long", "  - inner", "1. first", "| said",
-                "---", "  sh", "  ls  -la", "end"
+                "Title",
+                "",
+                "text soft hard",
+                "`code`",
+                "- item one is",
+                "  long",
+                "  - inner",
+                "1. first",
+                "| said",
+                "---",
+                "  sh",
+                "  ls  -la",
+                "end"
             ]
         );
     }

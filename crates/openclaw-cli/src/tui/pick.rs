@@ -60,9 +60,9 @@ impl Pick {
 
     /// Returns the entries that fit, best first.
     fn fitting(&self) -> Vec<&Item> {
-        let rate = |item: &Item| fit(&self.filter, &item.name).map(|it| it + 1000).or_else(|| fit(&self.filter, &item.about));
-        let mut fitting: Vec<(i32, &Item)> =
-            self.items.iter().filter_map(|item| Some((rate(item)?, item))).collect();
+        let rate =
+            |item: &Item| fit(&self.filter, &item.name).map(|it| it + 1000).or_else(|| fit(&self.filter, &item.about));
+        let mut fitting: Vec<(i32, &Item)> = self.items.iter().filter_map(|item| Some((rate(item)?, item))).collect();
         if !self.filter.is_empty() {
             fitting.sort_by_key(|(rate, _)| std::cmp::Reverse(*rate));
         }
@@ -116,7 +116,11 @@ impl Pick {
         let draw = |(at, item): (usize, &&Item)| {
             let is_chosen = from + at == self.chosen;
             let group = if columns < 60 { String::new() } else { pad(&item.group, groups + 2) };
-            let left = format!("{} {group}{}", if is_chosen { ">" } else { " " }, pad(&width::cut_middle(&item.name, names), names + 2));
+            let left = format!(
+                "{} {group}{}",
+                if is_chosen { ">" } else { " " },
+                pad(&width::cut_middle(&item.name, names), names + 2)
+            );
             let room = columns.saturating_sub(width::of(&left) + width::of(&item.right) + 2);
             let text = format!("{left}{}  {}", pad(&width::cut_middle(&item.about, room), room), item.right);
             Row::of(if is_chosen { Look::Chosen } else { Look::Plain }, width::take(text.trim_end(), columns))

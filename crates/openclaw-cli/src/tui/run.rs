@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossterm::event::{Event as Happening, EventStream, KeyEventKind};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use openclaw_client::{Backoff, Client, Events, Notice};
+use openclaw_client::{Backoff, Client, Error, Events, Notice};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -42,7 +42,7 @@ pub(crate) type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Client, Failur
 pub(crate) type Dial<'a> = dyn Fn() -> Dialling<'a> + 'a;
 
 /// An answer, or why there is none.
-type Reply = (Asked, Result<Value, String>);
+type Reply = (Asked, Result<Value, Error>);
 
 struct Session<'a> {
     state: State,
@@ -61,13 +61,10 @@ struct Session<'a> {
 }
 
 /// Talks until the person leaves. `dial` connects again after the connection was lost.
-pub(super) async fn run<'a>(
-    client: Client,
-    options: TuiOptions,
-    dial: &'a Dial<'a>,
-) -> Result<(), Failure> {
+pub(super) async fn run<'a>(client: Client, options: TuiOptions, dial: &'a Dial<'a>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failed, "TERMINAL", format!("cannot use the terminal: {error}")).next("openclaw agent --help")
+        Failure::new(Exit::Failed, "TERMINAL", format!("cannot use the terminal: {error}"))
+            .next("openclaw agent --help")
     };
     let path = drafts::path(&options.state_dir);
     let draft = {
@@ -94,7 +91,7 @@ pub(super) async fn run<'a>(
             _ = hangup.recv() => break Ok(()),
             () = tokio::time::sleep_until(draw_at), if session.is_dirty => session.draw().map_err(failed)?,
             Some((asked, result)) = session.calls.next(), if !session.calls.is_empty() => {
-                if session.input(Input::Reply(asked, result)) { break Ok(()) }
+                if session.answered(asked, result) { break Ok(()) }
             }
             notice = notice(&mut session.events) => session.noticed(notice, dial),
             dialled = dialled(&mut session.dialling) => session.dialled(dialled, dial),
@@ -181,20 +178,22 @@ impl<'a> Session<'a> {
         is_leaving
     }
 
+    fn answered(&mut self, asked: Asked, result: Result<Value, Error>) -> bool {
+        self.input(match result {
+            Ok(answer) => Input::Reply(asked, Ok(answer)),
+            Err(Error::Closed { .. }) => Input::Lost(asked),
+            Err(error) => Input::Reply(asked, Err(error.to_string())),
+        })
+    }
+
     fn call(&mut self, asked: Asked, method: &'static str, params: Value) {
-        if self.calls.len() >= CALLS_MAX {
-            let full = format!("{CALLS_MAX} calls wait for an answer already");
-            self.calls.push(Box::pin(std::future::ready((asked, Err(full)))));
-            return;
-        }
-        let Some(client) = self.client.clone() else {
-            self.calls.push(Box::pin(std::future::ready((asked, Err("not connected".to_owned())))));
-            return;
-        };
-        self.calls.push(Box::pin(async move {
-            let result = client.call(method, params).await.map_err(|error| error.to_string());
-            (asked, result)
-        }));
+        let client = self.client.clone().filter(|_| self.calls.len() < CALLS_MAX);
+        let not_now =
+            Error::Unreachable { endpoint: method.to_owned(), cause: "not connected, or too busy".to_owned() };
+        self.calls.push(match client {
+            Some(client) => Box::pin(async move { (asked, client.call(method, params).await) }),
+            None => Box::pin(std::future::ready((asked, Err(not_now)))),
+        });
     }
 
     fn happened(&mut self, happening: Happening) -> bool {

@@ -102,7 +102,8 @@ impl<W: Write> Screen<W> {
 
     fn buffer(&self, rows: &[Row]) -> Buffer {
         let height = rows.len().min(ROWS_MAX);
-        let area = Rect::new(0, 0, u16::try_from(self.columns).unwrap_or(u16::MAX), u16::try_from(height).unwrap_or(u16::MAX));
+        let area =
+            Rect::new(0, 0, u16::try_from(self.columns).unwrap_or(u16::MAX), u16::try_from(height).unwrap_or(u16::MAX));
         let mut buffer = Buffer::empty(area);
         for (y, row) in rows.iter().take(height).enumerate() {
             let mut x = 0_u16;
@@ -224,12 +225,8 @@ impl<W: Write> Screen<W> {
 
     fn set(&mut self, style: Style) {
         self.frame.push_str("\x1b[0");
-        let modifiers = [
-            (Modifier::BOLD, ";1"),
-            (Modifier::DIM, ";2"),
-            (Modifier::ITALIC, ";3"),
-            (Modifier::REVERSED, ";7"),
-        ];
+        let modifiers =
+            [(Modifier::BOLD, ";1"), (Modifier::DIM, ";2"), (Modifier::ITALIC, ";3"), (Modifier::REVERSED, ";7")];
         for (modifier, code) in modifiers {
             if style.add_modifier.contains(modifier) {
                 self.frame.push_str(code);
@@ -270,7 +267,9 @@ fn used(buffer: &Buffer, y: usize) -> usize {
 
 /// The last line of defence: no control character reaches a cell.
 fn cells(text: &str) -> String {
-    let is_obeyed = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if !text.chars().any(is_obeyed) {
         return text.to_owned();
     }

@@ -4,16 +4,16 @@
 
 mod events;
 mod keys;
+mod kinds;
 mod lists;
 mod replies;
 
 use std::collections::VecDeque;
 
-use crossterm::event::KeyEvent;
 use openclaw_protocol::Event;
 use serde_json::{Value, json};
 
-use super::approval::{Ask, Armed};
+use super::approval::{Armed, Ask};
 use super::drafts::Draft;
 use super::editor::Editor;
 use super::pick::Pick;
@@ -22,6 +22,9 @@ use super::text::{self, Say, fill};
 use super::transcript::Transcript;
 use super::width;
 use crate::text::Lang;
+
+pub use kinds::Motion;
+pub(crate) use kinds::{Asked, Effect, Input, Link, Steer, Step, Turn};
 
 /// Messages that may wait for the end of a turn, and to be taken by one.
 pub(crate) const QUEUE_MAX: usize = 50;
@@ -34,90 +37,6 @@ const NOTICE_MS: i64 = 4000;
 
 /// Messages of history read at the beginning and after a gap.
 const HISTORY_LIMIT: usize = 200;
-
-/// Something that happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    Key(KeyEvent),
-    Paste(String),
-    Resize(usize, usize),
-    Event(Box<Event>),
-    /// Events were lost.
-    Gap,
-    Tick,
-    /// An answer of the gateway.
-    Reply(Asked, Result<Value, String>),
-    Link(Link),
-}
-
-/// Something to do outside.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Effect {
-    Call { asked: Asked, method: &'static str, params: Value },
-    Bell,
-    Quit,
-}
-
-/// What an answer belongs to.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Asked {
-    /// Nothing depends on it but its failure is told.
-    Plain(&'static str),
-    /// Nothing depends on it at all.
-    Quiet,
-    History { key: String },
-    Send { run: String, text: String, is_steer: bool },
-    Resolve { id: String, decision: String },
-    Approvals { is_asked: bool },
-    Sessions,
-    Models,
-    Chose(&'static str, String),
-    Status { at: i64 },
-}
-
-/// The connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Link {
-    Live { address: String, version: String },
-    /// `retry_at` in milliseconds since 1970.
-    Offline { cause: String, retry_at: i64 },
-}
-
-/// How much may move by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// Nothing but the clock, once a second.
-    Off,
-    /// One mark, every two seconds.
-    Slow,
-    /// One mark, four times a second.
-    On,
-}
-
-/// The run that is going on.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Turn {
-    pub(crate) run: String,
-    pub(crate) began_at: i64,
-    /// Whether the person asked to stop it.
-    pub(crate) is_stopping: bool,
-    /// Steers that were given up on; sent once it has ended.
-    pub(crate) then: Vec<String>,
-}
-
-/// A message sent into the running turn, not taken yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Steer {
-    pub(crate) run: String,
-    pub(crate) text: String,
-}
-
-/// A step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) mark: &'static str,
-    pub(crate) text: String,
-}
 
 /// Everything the terminal UI knows.
 pub(crate) struct State {
@@ -166,6 +85,10 @@ pub(crate) struct State {
     leaving_at: Option<i64>,
     is_leader: bool,
     is_greeted: bool,
+    /// Which reading of history is the current one.
+    round: u32,
+    /// Messages whose fate is not known: the connection was lost before the answer.
+    unsure: Vec<(String, String)>,
     /// Makes ids; a counter in tests.
     new_id: fn() -> String,
     /// Words a moment, `14:03`.
@@ -228,6 +151,8 @@ impl State {
             leaving_at: None,
             is_leader: false,
             is_greeted: false,
+            round: 0,
+            unsure: Vec::new(),
             new_id,
             clock,
         }
@@ -248,6 +173,7 @@ impl State {
             Input::Gap => self.catch_up(&mut effects),
             Input::Tick => {}
             Input::Reply(asked, result) => self.reply(asked, result, &mut effects),
+            Input::Lost(asked) => self.lost(asked, &mut effects),
             Input::Link(link) => self.linked(link, &mut effects),
         }
         self.expire();
@@ -287,17 +213,19 @@ impl State {
         effects.push(call(Asked::Quiet, "sessions.subscribe", json!({})));
         effects.push(call(Asked::Quiet, "sessions.messages.subscribe", key));
         effects.push(call(Asked::Approvals { is_asked: false }, "exec.approval.list", json!({})));
+        // An answer of the connection before may still come; it is not waited for.
+        self.behind_since = None;
         self.catch_up(effects);
     }
 
     fn catch_up(&mut self, effects: &mut Vec<Effect>) {
-        let is_asked_already = self.behind_since.is_some() && !effects.iter().any(|it| matches!(it, Effect::Call { .. }));
-        if is_asked_already {
+        if self.behind_since.is_some() {
             return;
         }
+        self.round = self.round.wrapping_add(1);
         self.behind_since = Some(self.now);
         let params = json!({ "sessionKey": self.session, "limit": HISTORY_LIMIT });
-        effects.push(call(Asked::History { key: self.session.clone() }, "chat.history", params));
+        effects.push(call(Asked::History { round: self.round }, "chat.history", params));
     }
 
     /// Drops questions whose time is over, in words.
@@ -424,6 +352,7 @@ impl State {
         self.plan.clear();
         self.held.clear();
         self.echoes.clear();
+        self.unsure.clear();
         self.thought.clear();
         self.transcript.note(vec![Row::default()]);
         let key = key.to_owned();

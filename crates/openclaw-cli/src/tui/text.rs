@@ -64,7 +64,7 @@ say! {
     RULE = "rule", "规则";
     FOLDER = "in", "目录";
     KEYS_ONCE = "[a] allow this once", "[a] 允许一次";
-    KEYS_ALWAYS = "[w] allow always", "[w] 始终允许";
+    KEYS_ALWAYS = "[w] always allow exactly this", "[w] 始终允许完全相同的调用";
     KEYS_DENY = "[d] deny   [n] deny with a note", "[d] 拒绝   [n] 附言拒绝";
     KEYS_NOT_ARMED = "keys work in a moment", "按键稍后生效";
     KEYS_TYPED = "Tab answers this; your text is kept", "按 Tab 来决定，输入内容会保留";

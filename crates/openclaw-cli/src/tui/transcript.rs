@@ -60,8 +60,16 @@ enum Known {
 #[derive(Debug)]
 enum Part {
     /// `held` are final rows that wait for the parts before.
-    Text { run: String, place: usize, flow: Flow, held: Vec<Row>, is_final: bool },
+    Text {
+        run: String,
+        place: usize,
+        flow: Flow,
+        held: Vec<Row>,
+        is_final: bool,
+    },
     Tool(Box<Card>),
+    /// What a person said.
+    Said(Vec<Row>),
 }
 
 impl Transcript {
@@ -85,14 +93,16 @@ impl Transcript {
         self.rows.extend(rows);
     }
 
-    /// Prints what a person said.
+    /// Takes what a person said: it stands after everything that began before it.
     pub(crate) fn said(&mut self, who: &str, time: &str, message: &str) {
         let lead = Row::of(Look::Strong, who).with(Look::Dim, &format!("  {time}  "));
-        self.rows.push(Row::default());
+        let mut rows = vec![Row::default()];
         for (number, line) in width::safe(message).trim_end().split('\n').enumerate() {
             let lead = if number == 0 { lead.clone() } else { Row::of(Look::Plain, "  ") };
-            self.rows.extend(hang(&lead, &[Span::new(Look::Plain, line)], self.columns));
+            rows.extend(hang(&lead, &[Span::new(Look::Plain, line)], self.columns));
         }
+        self.open.push_back(Part::Said(rows));
+        self.settle();
     }
 
     fn run(&mut self, id: &str) -> &mut Run {
@@ -118,7 +128,9 @@ impl Transcript {
         let place = match parts.last() {
             Some(Known::Text { item: last, .. }) if last == item || item.is_empty() => Some(parts.len() - 1),
             // A part known from history has no item yet; it may be the one that goes on.
-            Some(Known::Text { item: last, text }) if last.is_empty() && whole.is_some_and(|whole| continues(text, whole)) => {
+            Some(Known::Text { item: last, text })
+                if last.is_empty() && whole.is_some_and(|whole| continues(text, whole)) =>
+            {
                 Some(parts.len() - 1)
             }
             Some(_) | None => None,
@@ -143,7 +155,13 @@ impl Transcript {
         let known = self.run(run);
         known.parts.push(Known::Text { item: item.to_owned(), text: String::new() });
         let place = known.parts.len() - 1;
-        self.open.push_back(Part::Text { run: run.to_owned(), place, flow: Flow::new(), held: Vec::new(), is_final: false });
+        self.open.push_back(Part::Text {
+            run: run.to_owned(),
+            place,
+            flow: Flow::new(),
+            held: Vec::new(),
+            is_final: false,
+        });
         place
     }
 
@@ -215,7 +233,7 @@ impl Transcript {
     pub(crate) fn card_mut(&mut self, id: &str) -> Option<&mut Card> {
         self.open.iter_mut().find_map(|part| match part {
             Part::Tool(card) if card.id == id => Some(card.as_mut()),
-            Part::Tool(_) | Part::Text { .. } => None,
+            Part::Tool(_) | Part::Text { .. } | Part::Said(_) => None,
         })
     }
 
@@ -255,6 +273,7 @@ impl Transcript {
                     is_final
                 }
                 Part::Tool(card) => card.outcome.is_some(),
+                Part::Said(_) => true,
             };
             if !is_done {
                 return;
@@ -265,6 +284,7 @@ impl Transcript {
                     self.print_text(&run, rows);
                 }
                 Some(Part::Tool(card)) => self.print_card(*card),
+                Some(Part::Said(rows)) => self.rows.extend(rows),
                 None => return,
             }
         }
@@ -297,6 +317,7 @@ impl Transcript {
                     self.work += flow.work - before;
                 }
                 Part::Tool(card) => rows.extend(card.rows(self.columns, now, self.lang)),
+                Part::Said(said) => rows.extend(said.iter().cloned()),
             }
         }
         rows
@@ -314,11 +335,10 @@ impl Transcript {
         let run = peek::first_text(message, &["/__openclaw/runId"]);
         let run = if run.is_empty() { key.strip_suffix(":user").unwrap_or_default().to_owned() } else { run };
         match peek::text(message, "/role").as_str() {
+            "user" if seq.is_some_and(|seq| self.has_seen(seq)) => {}
             "user" => {
-                if seq.is_none_or(|seq| seq > self.last_seq) {
-                    let at = peek::int(message, "/timestamp").map(time).unwrap_or_default();
-                    self.said(text::YOU.in_lang(self.lang), &at, &peek::message_text(message));
-                }
+                let at = peek::int(message, "/timestamp").map(time).unwrap_or_default();
+                self.said(text::YOU.in_lang(self.lang), &at, &peek::message_text(message));
             }
             "assistant" => {
                 let id = if run.is_empty() { format!("entry-{}", seq.unwrap_or(0)) } else { run };
@@ -340,7 +360,11 @@ impl Transcript {
     fn assistant(&mut self, run: &str, message: &Value) {
         let whole = match message.get("content") {
             Some(Value::String(text)) => text.clone(),
-            _ => peek::list(message, "/content").iter().filter(|part| part["type"] == "text").map(|part| peek::text(part, "/text")).collect(),
+            _ => peek::list(message, "/content")
+                .iter()
+                .filter(|part| part["type"] == "text")
+                .map(|part| peek::text(part, "/text"))
+                .collect(),
         };
         if !whole.trim().is_empty() && !self.complete(run, &whole) {
             let place = self.begin_text(run, "");

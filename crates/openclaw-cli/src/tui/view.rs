@@ -58,7 +58,8 @@ fn question(state: &State, columns: usize, room: usize) -> Vec<Row> {
         more: state.asks.len() - 1,
     };
     let mut rows = ask.draw(&look);
-    let mut waiting = waiting(state, columns);
+    let mut waiting = notice(state, columns);
+    waiting.extend(self::waiting(state, columns));
     waiting.truncate(room.saturating_sub(rows.len()));
     rows.append(&mut waiting);
     rows
@@ -69,12 +70,7 @@ fn working(state: &mut State, columns: usize, room: usize) -> Vec<Row> {
     let mut rows = state.transcript.live(now);
     rows.extend(thought(state, columns));
     rows.extend(plan(state, columns));
-    let mut below = Vec::new();
-    if let Some((notice, until)) = &state.notice
-        && now < *until
-    {
-        below.extend(width::wrap(&[Span::new(Look::Dim, format!(" {notice}"))], columns));
-    }
+    let mut below = notice(state, columns);
     below.extend(waiting(state, columns));
     if let Some(pick) = &state.pick {
         if !state.is_pick_typed {
@@ -93,6 +89,15 @@ fn working(state: &mut State, columns: usize, room: usize) -> Vec<Row> {
     rows
 }
 
+fn notice(state: &State, columns: usize) -> Vec<Row> {
+    match &state.notice {
+        Some((notice, until)) if state.now < *until => {
+            width::wrap(&[Span::new(Look::Dim, format!(" {notice}"))], columns)
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
 /// One line that says the run is alive.
 fn busy(state: &State) -> Row {
     let began = state.turn.as_ref().map_or(state.now, |turn| turn.began_at);
@@ -103,7 +108,8 @@ fn busy(state: &State) -> Row {
         Motion::Slow => ["*", "-"][usize::try_from(elapsed / 2000 % 2).unwrap_or(0)],
         Motion::On => ["|", "/", "-", "\\"][usize::try_from(elapsed / 250 % 4).unwrap_or(0)],
     };
-    Row::of(Look::Running, format!("{mark} ")).with(Look::Dim, &format!("{} {}", word.in_lang(state.lang), super::seconds(elapsed)))
+    Row::of(Look::Running, format!("{mark} "))
+        .with(Look::Dim, &format!("{} {}", word.in_lang(state.lang), super::seconds(elapsed)))
 }
 
 fn thought(state: &State, columns: usize) -> Vec<Row> {

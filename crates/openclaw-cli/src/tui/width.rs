@@ -149,7 +149,10 @@ pub(crate) fn wrap(spans: &[Span], width: usize) -> Vec<Row> {
         }
         used += cluster.wide;
         let is_next_wide = clusters.get(at + 1).is_some_and(|next| next.wide > 1);
-        if (cluster.is_space() && clusters[begin..at].iter().any(|it| !it.is_space())) || cluster.wide > 1 || is_next_wide {
+        if (cluster.is_space() && clusters[begin..at].iter().any(|it| !it.is_space()))
+            || cluster.wide > 1
+            || is_next_wide
+        {
             opening = Some(at + 1);
         }
         at += 1;

@@ -59,9 +59,7 @@ impl Terminal {
             row.push(" ".to_owned());
         }
         row[self.at.1] = cluster.to_owned();
-        for at in self.at.1 + 1..self.at.1 + wide {
-            row[at].clear();
-        }
+        row.iter_mut().skip(self.at.1 + 1).take(wide.saturating_sub(1)).for_each(String::clear);
         self.touched.insert(self.at.0);
         self.at.1 += wide;
     }

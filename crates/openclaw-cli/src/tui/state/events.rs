@@ -80,7 +80,9 @@ impl State {
         }
         let phase = data["phase"].as_str().unwrap_or_default();
         match (payload["stream"].as_str().unwrap_or_default(), phase) {
-            ("lifecycle", "end") => self.end(&run, &peek::text(data, "/stopReason"), peek::is(data, "/aborted"), effects),
+            ("lifecycle", "end") => {
+                self.end(&run, &peek::text(data, "/stopReason"), peek::is(data, "/aborted"), effects);
+            }
             ("lifecycle", "error") => self.fail(&run, &peek::text(data, "/error"), effects),
             ("lifecycle", _) => {
                 self.begin(&run);
@@ -129,7 +131,8 @@ impl State {
         match phase {
             "start" => {
                 self.begin(run);
-                self.transcript.tool_began(run, Card::began(run, &id, &peek::text(data, "/name"), &data["args"], self.now));
+                self.transcript
+                    .tool_began(run, Card::began(run, &id, &peek::text(data, "/name"), &data["args"], self.now));
             }
             "update" => {
                 if let Some(card) = self.transcript.card_mut(&id) {
@@ -157,7 +160,8 @@ impl State {
                 "running" | "in_progress" => "[>]",
                 _ => "[ ]",
             };
-            let text = step.as_str().map_or_else(|| peek::first_text(step, &["/text", "/step", "/title"]), ToOwned::to_owned);
+            let text =
+                step.as_str().map_or_else(|| peek::first_text(step, &["/text", "/step", "/title"]), ToOwned::to_owned);
             Step { mark, text: crate::tui::width::safe_line(&text) }
         };
         self.plan = steps.unwrap_or_default().iter().take(STEPS_MAX).map(step).collect();
@@ -206,14 +210,13 @@ impl State {
 
     /// Takes what a person said; ours was printed when it was sent, a steer is printed now.
     pub(super) fn heard(&mut self, message: &Value) {
-        let words = peek::message_text(message);
-        let key = peek::text(message, "/idempotencyKey");
-        let run = key.strip_suffix(":user").unwrap_or_default();
-        let is_echo = |(id, text): &(String, String)| id == run || *text == words;
-        if let Some(at) = self.echoes.iter().position(is_echo) {
+        if let Some(at) = self.echo_of(message) {
             self.echoes.remove(at);
             return;
         }
+        let words = peek::message_text(message);
+        let key = peek::text(message, "/idempotencyKey");
+        let run = key.strip_suffix(":user").unwrap_or_default();
         if let Some(at) = self.steers.iter().position(|steer| steer.run == run || steer.text == words) {
             self.steers.remove(at);
             self.taken_at = Some(self.now);
@@ -224,6 +227,17 @@ impl State {
         let at = peek::int(message, "/timestamp").unwrap_or(self.now);
         let time = (self.clock)(at);
         self.transcript.said(text::YOU.in_lang(self.lang), &time, &words);
+    }
+
+    /// Finds the message of ours that an entry is; by its words only when it has no id.
+    pub(super) fn echo_of(&self, message: &Value) -> Option<usize> {
+        let key = peek::text(message, "/idempotencyKey");
+        let words = peek::message_text(message);
+        let is_it = |(id, text): &(String, String)| match key.strip_suffix(":user") {
+            Some(run) => id == run,
+            None => *text == words,
+        };
+        self.echoes.iter().position(is_it)
     }
 
     fn fail(&mut self, run: &str, cause: &str, effects: &mut Vec<Effect>) {
@@ -272,11 +286,14 @@ impl State {
 
     pub(super) fn asked(&mut self, payload: &Value, effects: &mut Vec<Effect>) {
         let (session, run) = Ask::belongs_to(payload);
-        let is_ours = session == self.session || self.turn.as_ref().is_some_and(|turn| !run.is_empty() && turn.run == run);
+        let is_ours =
+            session == self.session || self.turn.as_ref().is_some_and(|turn| !run.is_empty() && turn.run == run);
         let Some(ask) = Ask::read(payload).filter(|_| is_ours) else { return };
         if self.asks.len() >= ASKS_MAX || self.asks.iter().any(|known| known.id == ask.id) {
             return;
         }
+        // An open list would take the keys without being seen.
+        self.pick = None;
         self.asks.push_back(ask);
         effects.push(Effect::Bell);
     }

@@ -169,7 +169,8 @@ impl State {
 
     /// Keys with a meaning of their own; false when the key edits the line.
     fn chord(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
-        let (is_ctrl, is_alt) = (key.modifiers.contains(KeyModifiers::CONTROL), key.modifiers.contains(KeyModifiers::ALT));
+        let (is_ctrl, is_alt) =
+            (key.modifiers.contains(KeyModifiers::CONTROL), key.modifiers.contains(KeyModifiers::ALT));
         let is_shift = key.modifiers.contains(KeyModifiers::SHIFT);
         match key.code {
             KeyCode::Enter if is_alt || is_ctrl => self.submit(true, effects),
@@ -178,8 +179,8 @@ impl State {
             KeyCode::Esc => self.escape(effects),
             KeyCode::F(1) => self.perform(command::Verb::Help, "", effects),
             KeyCode::Char('j') if is_ctrl => self.editor.insert("\n"),
-            KeyCode::Char('p') if is_ctrl => self.open(Pick::palette(self.lang)),
-            KeyCode::Char('r') if is_ctrl => self.search_history(),
+            KeyCode::Char('p') if is_ctrl && self.asks.is_empty() => self.open(Pick::palette(self.lang)),
+            KeyCode::Char('r') if is_ctrl && self.asks.is_empty() => self.search_history(),
             KeyCode::Char('x') if is_ctrl => self.is_leader = true,
             KeyCode::Char('t') if is_ctrl => self.is_plan_folded = !self.is_plan_folded,
             KeyCode::Char('t') if is_alt => self.perform(command::Verb::Thought, "", effects),
@@ -285,6 +286,9 @@ impl State {
 
     /// A line that begins with a slash opens the palette, as long as it names one command.
     pub(super) fn sync_palette(&mut self) {
+        if !self.asks.is_empty() {
+            return;
+        }
         let line = self.editor.text();
         let typed = line.strip_prefix('/').filter(|rest| !rest.contains([' ', '/', '\n'])).map(ToOwned::to_owned);
         match (typed, &mut self.pick) {

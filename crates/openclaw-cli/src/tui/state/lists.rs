@@ -16,6 +16,9 @@ use crate::tui::width;
 impl State {
     /// Opens a list that does not follow the line.
     pub(super) fn open(&mut self, pick: Pick) {
+        if !self.asks.is_empty() {
+            return;
+        }
         self.pick = Some(pick);
         self.is_pick_typed = false;
     }
@@ -46,7 +49,11 @@ impl State {
                 effects.push(call(Asked::Sessions, "sessions.list", json!({ "limit": 50 })));
             }
             Verb::Sessions => {
-                let key = if argument.starts_with("agent:") { argument.to_owned() } else { format!("agent:{}:{argument}", self.agent) };
+                let key = if argument.starts_with("agent:") {
+                    argument.to_owned()
+                } else {
+                    format!("agent:{}:{argument}", self.agent)
+                };
                 self.switch(&key, effects);
             }
             Verb::Model if argument.is_empty() => effects.push(call(Asked::Models, "models.list", json!({}))),
@@ -121,7 +128,11 @@ pub(super) fn sessions(answer: &Value, now: i64, lang: Lang) -> Vec<Item> {
 pub(super) fn models(answer: &Value) -> Vec<Item> {
     let item = |row: &Value| {
         let (provider, id) = (peek::text(row, "/provider"), peek::first_text(row, &["/id", "/model"]));
-        let full = if provider.is_empty() || id.starts_with(&format!("{provider}/")) { id } else { format!("{provider}/{id}") };
+        let full = if provider.is_empty() || id.starts_with(&format!("{provider}/")) {
+            id
+        } else {
+            format!("{provider}/{id}")
+        };
         Item {
             group: String::new(),
             name: width::safe_line(&full),
@@ -136,5 +147,11 @@ pub(super) fn models(answer: &Value) -> Vec<Item> {
 /// Makes an entry of an earlier message.
 pub(super) fn recalled(text: &str) -> Item {
     let line = width::safe_line(text);
-    Item { group: String::new(), name: line, about: String::new(), right: String::new(), choice: Choice::Recall(text.to_owned()) }
+    Item {
+        group: String::new(),
+        name: line,
+        about: String::new(),
+        right: String::new(),
+        choice: Choice::Recall(text.to_owned()),
+    }
 }

@@ -18,7 +18,7 @@ impl State {
         };
         match asked {
             Asked::Plain(_) | Asked::Quiet => {}
-            Asked::History { key } if key == self.session => self.history(&answer, effects),
+            Asked::History { round } if round == self.round => self.history(&answer, effects),
             Asked::History { .. } => {}
             Asked::Send { run, is_steer, .. } => self.sent(&run, is_steer, &answer),
             Asked::Resolve { id, decision } => self.answered(&id, &decision, ""),
@@ -62,8 +62,8 @@ impl State {
                 self.say(&text::FAILED_TO, &[("what", "approval"), ("cause", cause)]);
                 effects.push(call(Asked::Approvals { is_asked: false }, "exec.approval.list", json!({})));
             }
-            Asked::History { key } => {
-                if key == self.session {
+            Asked::History { round } => {
+                if round == self.round {
                     self.behind_since = None;
                     self.print(Look::Failed, &text::FAILED_TO, &[("what", "chat.history"), ("cause", cause)]);
                     self.release(effects);
@@ -78,9 +78,31 @@ impl State {
                 self.print(Look::Failed, &text::FAILED_TO, &[("what", what), ("cause", cause)]);
             }
             Asked::Approvals { .. } => self.say(&text::FAILED_TO, &[("what", "exec.approval.list"), ("cause", cause)]),
-            Asked::Sessions => self.print(Look::Failed, &text::FAILED_TO, &[("what", "sessions.list"), ("cause", cause)]),
+            Asked::Sessions => {
+                self.print(Look::Failed, &text::FAILED_TO, &[("what", "sessions.list"), ("cause", cause)]);
+            }
             Asked::Models => self.print(Look::Failed, &text::FAILED_TO, &[("what", "models.list"), ("cause", cause)]),
             Asked::Status { .. } => self.print(Look::Failed, &text::FAILED_TO, &[("what", "health"), ("cause", cause)]),
+        }
+    }
+
+    /// The connection ended before the answer came. A message may have arrived: it
+    /// is looked for in the history, and sent again under the same id if it is not there.
+    pub(super) fn lost(&mut self, asked: Asked, effects: &mut Vec<Effect>) {
+        match asked {
+            Asked::Send { run, text, is_steer: false } => self.unsure.push((run, text)),
+            // Read again once the connection is back.
+            Asked::Quiet | Asked::History { .. } | Asked::Approvals { .. } => {}
+            other => self.refused(other, text::OFFLINE_KEPT.in_lang(self.lang), effects),
+        }
+    }
+
+    /// Sends what did not arrive; the id makes sure that it is taken once.
+    fn send_unsure(&mut self, effects: &mut Vec<Effect>) {
+        for (run, text) in std::mem::take(&mut self.unsure) {
+            if self.echoes.iter().any(|(id, _)| *id == run) {
+                effects.push(self.chat_send(run, &text, false));
+            }
         }
     }
 
@@ -91,7 +113,8 @@ impl State {
             && !carrier.is_empty()
             && let Some(turn) = self.turn.as_mut().filter(|turn| turn.run == run)
         {
-            turn.run = carrier;
+            turn.run.clone_from(&carrier);
+            self.echoes.iter_mut().filter(|(id, _)| id == run).for_each(|(id, _)| id.clone_from(&carrier));
         }
     }
 
@@ -107,7 +130,7 @@ impl State {
         let mut owner = String::new();
         for message in peek::list(answer, "/messages") {
             let is_new = peek::int(message, "/__openclaw/seq").is_none_or(|seq| !self.transcript.has_seen(seq));
-            if peek::text(message, "/role") == "user" && is_new && !is_first {
+            if peek::text(message, "/role") == "user" && is_new && (!is_first || self.echo_of(message).is_some()) {
                 self.heard(message);
                 self.transcript.saw(peek::int(message, "/__openclaw/seq").unwrap_or(0));
             } else {
@@ -120,7 +143,11 @@ impl State {
         }
         self.context = peek::int(defaults, "/contextTokens").filter(|it| *it > 0).or(self.context);
         self.row(&answer["sessionInfo"]);
-        self.in_flight(answer, behind_since, effects);
+        if self.unsure.is_empty() {
+            self.in_flight(answer, behind_since, effects);
+        } else {
+            self.send_unsure(effects);
+        }
         self.release(effects);
     }
 
@@ -138,8 +165,10 @@ impl State {
             }
             return;
         }
-        let is_over = peek::int(answer, "/sessionInfo/activeRunIds").is_none() && !peek::is(answer, "/sessionInfo/hasActiveRun");
-        let ended = self.turn.as_ref().filter(|turn| is_over && turn.began_at < behind_since).map(|turn| turn.run.clone());
+        let is_over =
+            peek::int(answer, "/sessionInfo/activeRunIds").is_none() && !peek::is(answer, "/sessionInfo/hasActiveRun");
+        let ended =
+            self.turn.as_ref().filter(|turn| is_over && turn.began_at < behind_since).map(|turn| turn.run.clone());
         if let Some(run) = ended {
             self.end(&run, "", false, effects);
         }

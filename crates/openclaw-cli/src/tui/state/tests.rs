@@ -52,7 +52,12 @@ impl Bench {
     }
 
     pub(crate) fn history(&mut self, answer: Value) {
-        self.input(Input::Reply(Asked::History { key: KEY.to_owned() }, Ok(answer)));
+        // As the gateway would be asked, unless it has been.
+        if self.state.behind_since.is_none() {
+            self.input(Input::Gap);
+        }
+        let round = self.state.round;
+        self.input(Input::Reply(Asked::History { round }, Ok(answer)));
     }
 
     fn press(&mut self, code: KeyCode, modifiers: KeyModifiers) {
@@ -347,7 +352,11 @@ fn live(bench: &mut Bench) {
         let result = json!({"content": [{"type": "text", "text": output}]});
         bench.stream(&run, "tool", json!({"phase": "result", "toolCallId": id, "isError": false, "result": result}));
     }
-    bench.stream(&run, "assistant", json!({"text": "Two files:\n- a\n- b", "delta": "Two files:\n- a\n- b", "itemId": "a:2"}));
+    bench.stream(
+        &run,
+        "assistant",
+        json!({"text": "Two files:\n- a\n- b", "delta": "Two files:\n- a\n- b", "itemId": "a:2"}),
+    );
     bench.stream(&run, "lifecycle", json!({"phase": "end"}));
 }
 
@@ -379,8 +388,16 @@ fn text_tool_text_is_the_same_live_and_after_resume_byte_for_byte() {
     assert_eq!(
         watched.printed,
         [
-            "", "you  14:03  what is there", "", "assistant", "Let me look.", "> exec  ls  ok  3 B", "> exec  pwd  ok  5 B",
-            "Two files:", "- a", "- b"
+            "",
+            "you  14:03  what is there",
+            "",
+            "assistant",
+            "Let me look.",
+            "> exec  ls  ok  3 B",
+            "> exec  pwd  ok  5 B",
+            "Two files:",
+            "- a",
+            "- b"
         ]
     );
 }
@@ -402,6 +419,49 @@ fn history_read_again_neither_loses_nor_doubles() {
     bench.input(Input::Gap);
     bench.history(json!({"messages": stored(&run), "sessionInfo": {"hasActiveRun": false}}));
     assert_eq!(bench.printed, whole.printed);
+}
+
+#[test]
+fn a_message_of_unknown_fate_is_sent_again_under_its_id_only_if_it_did_not_arrive() {
+    for has_arrived in [false, true] {
+        let mut bench = Bench::new(100, 30);
+        let run = bench.say("go");
+        bench.calls("chat.send");
+        bench.input(Input::Lost(Asked::Send { run: run.clone(), text: "go".to_owned(), is_steer: false }));
+        bench.input(Input::Link(Link::Offline { cause: "gone".to_owned(), retry_at: 0 }));
+        bench.input(Input::Link(Link::Live { address: "test".to_owned(), version: "1".to_owned() }));
+        let entry =
+            json!({"role": "user", "content": "go", "idempotencyKey": format!("{run}:user"), "__openclaw": {"seq": 1}});
+        let messages = if has_arrived { json!([entry]) } else { json!([]) };
+        bench.history(json!({"messages": messages, "sessionInfo": {"hasActiveRun": has_arrived},
+            "inFlightRun": {"runId": if has_arrived { run.as_str() } else { "" }}}));
+        let again = bench.calls("chat.send");
+        let ids: Vec<&str> = again.iter().filter_map(|it| it["idempotencyKey"].as_str()).collect();
+        assert_eq!(ids, if has_arrived { vec![] } else { vec![run.as_str()] });
+        assert_eq!(bench.printed.concat().matches("go").count(), 1);
+    }
+}
+
+#[test]
+fn an_answer_of_the_connection_before_is_not_taken_for_the_current_one() {
+    let mut bench = Bench::new(100, 30);
+    bench.input(Input::Gap);
+    let old = bench.state.round;
+    bench.input(Input::Link(Link::Live { address: "test".to_owned(), version: "1".to_owned() }));
+    bench.input(Input::Reply(Asked::History { round: old }, Err("closed".to_owned())));
+    assert!(bench.state.behind_since.is_some());
+    assert!(bench.printed.is_empty());
+}
+
+#[test]
+fn an_open_list_closes_when_a_question_comes() {
+    let mut bench = Bench::new(80, 24);
+    bench.press(KeyCode::Char('p'), KeyModifiers::CONTROL);
+    bench.ask("p1", "ls");
+    assert!(bench.state.pick.is_none());
+    bench.now += 1000;
+    bench.key(KeyCode::Enter);
+    assert!(bench.calls("exec.approval.resolve").is_empty());
 }
 
 #[test]
@@ -447,7 +507,12 @@ fn a_failed_run_says_why_once() {
 
 #[test]
 fn what_was_typed_and_queued_comes_back_in_the_same_conversation_only() {
-    let draft = Draft { line: "half".to_owned(), queue: vec!["q".to_owned()], session: KEY.to_owned(), history: vec!["h".to_owned()] };
+    let draft = Draft {
+        line: "half".to_owned(),
+        queue: vec!["q".to_owned()],
+        session: KEY.to_owned(),
+        history: vec!["h".to_owned()],
+    };
     let mut bench = Bench::new(80, 24);
     bench.state.restore(draft.clone());
     assert_eq!(bench.state.draft(), draft);

@@ -47,3 +47,14 @@ fn a_final_answer_that_was_not_streamed_is_shown_once() {
     transcript.end_run("r");
     assert_eq!(printed(&mut transcript), ["", "assistant", "hello"]);
 }
+
+#[test]
+fn what_is_said_while_a_call_runs_stands_after_it() {
+    let mut transcript = Transcript::new(80, Lang::En);
+    transcript.tool_began("r", Card::began("r", "1", "exec", &json!({"command": "x"}), 0));
+    transcript.said("you", "14:03", "more");
+    assert!(printed(&mut transcript).is_empty());
+    transcript.card_mut("1").unwrap().ended("", false, &Value::Null, None);
+    transcript.settle();
+    assert_eq!(printed(&mut transcript), ["> exec  x  ok", "", "you  14:03  more"]);
+}

@@ -20,7 +20,7 @@ pub(crate) fn draw(state: &State, columns: usize) -> Row {
     let mut parts: Vec<(Look, String)> = vec![link(state, columns)];
     let agent = width::safe_line(&state.agent);
     match columns {
-        80.. => parts.push((Look::Dim, format!("{agent}  {}", model(state)))),
+        80.. => parts.push((Look::Dim, format!("{agent}  {}", model(state)).trim_end().to_owned())),
         60..80 => parts.push((Look::Dim, model(state))),
         _ => parts.push((Look::Dim, agent)),
     }

@@ -51,7 +51,14 @@ fn a_busy_turn_at_46_by_20_and_40_by_10() {
     for (columns, height) in [(46, 20), (40, 10)] {
         let rows = drawn(&mut busy_bench(columns, height, Lang::En));
         assert_eq!(rows.last().unwrap(), " live | main | ctx 41% | $0.031");
-        assert_eq!(rows[0], if columns == 46 { "v exec  cargo test -p gateway  12 s  running" } else { "v exec  cargo t...gateway  12 s  running" });
+        assert_eq!(
+            rows[0],
+            if columns == 46 {
+                "v exec  cargo test -p gateway  12 s  running"
+            } else {
+                "v exec  cargo t...gateway  12 s  running"
+            }
+        );
     }
 }
 
@@ -64,14 +71,15 @@ fn a_question_looks_like_nothing_else() {
     let rows = drawn(&mut bench);
     assert_eq!(rows[0], format!("== NEEDS YOU {} 9:59 left ==", "=".repeat(54)));
     assert_eq!(
-        rows[1..8],
+        rows[1..9],
         [
             " main wants to run exec",
             "   in  /work",
             "   why asked  exec asks",
             " | df -h / && echo ok > file",
             " all 1 lines shown",
-            " [a] allow this once   [w] allow always   [d] deny   [n] deny with a note",
+            " [a] allow this once   [w] always allow exactly this   [d] deny   [n] deny with",
+            "a note",
             &"=".repeat(80),
         ]
     );
@@ -96,7 +104,9 @@ fn a_question_at_40_by_10_shows_its_literal_and_its_keys() {
 #[test]
 fn nothing_passes_the_edges_at_any_size_in_either_language() {
     for lang in [Lang::En, Lang::Zh] {
-        for (columns, height) in [(120, 40), (80, 24), (79, 24), (60, 20), (59, 20), (46, 20), (40, 10), (20, 5), (5, 3)] {
+        for (columns, height) in
+            [(120, 40), (80, 24), (79, 24), (60, 20), (59, 20), (46, 20), (40, 10), (20, 5), (5, 3)]
+        {
             let mut bench = busy_bench(columns, height, lang);
             bench.state.columns = columns;
             bench.typed("中文 mixed 👩\u{200d}💻 input that is long enough to wrap on narrow screens");
@@ -106,7 +116,10 @@ fn nothing_passes_the_edges_at_any_size_in_either_language() {
             bench.state.asks.clear();
             bench.state.pick = Some(crate::tui::pick::Pick::palette(lang));
             check(&mut bench, columns, height);
-            bench.input(Input::Link(crate::tui::state::Link::Offline { cause: "x".to_owned(), retry_at: bench.now + 4000 }));
+            bench.input(Input::Link(crate::tui::state::Link::Offline {
+                cause: "x".to_owned(),
+                retry_at: bench.now + 4000,
+            }));
             check(&mut bench, columns, height);
         }
     }
