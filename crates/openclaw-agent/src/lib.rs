@@ -2,7 +2,7 @@
 //!
 //! A run is a pure state machine ([`step`]) over a journal: the driver appends
 //! every event before it acts on what `step` asks for, so a crash is a replay.
-//! Each session is one actor ([`lane`]) that owns its running turn; two turns of
+//! Each session is one actor (`lane`) that owns its running turn; two turns of
 //! a session never run at once. The engine knows no vendor, tool or database.
 //!
 //! Read in this order: `step`, `breaker`, `driver`, `lane`, `engine`.

@@ -53,7 +53,7 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
     Ok(Preparation {
         choice: choice(request, session, configured.choice),
         system,
-        tools: tools.into(),
+        tools,
         cache_key: session.id.clone(),
     })
 }

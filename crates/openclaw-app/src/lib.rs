@@ -1,6 +1,6 @@
 //! The composition of the program: the only crate that knows concrete types.
 //!
-//! [`wire`] puts the parts together, [`backend`] is what the commands ask of
+//! `wire` puts the parts together, `backend` is what the commands ask of
 //! them. Globals (logging, metrics, signals) are set up here and nowhere else.
 
 mod access;

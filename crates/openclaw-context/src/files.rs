@@ -38,8 +38,11 @@ pub(crate) struct Texts {
     // Held for a lookup or an insertion only, never across an await.
     kept: Mutex<HashMap<(AgentId, &'static str), Kept>>,
     /// Whole sections, with the time their files were last looked at.
-    sections: Mutex<HashMap<(AgentId, Kind), (Timestamp, Arc<str>)>>,
+    sections: Mutex<HashMap<(AgentId, Kind), Section>>,
 }
+
+/// A section as shown, and when its files were last looked at.
+type Section = (Timestamp, Arc<str>);
 
 /// Files are looked at again after this long: looking costs a thread hop per
 /// file, which at a busy gateway is more than the rest of building a prompt.

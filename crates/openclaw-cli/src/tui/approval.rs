@@ -127,8 +127,18 @@ impl Ask {
 
     /// Returns how many rows of the literal fit when `height` rows are there in all.
     fn room(&self, columns: usize, height: usize) -> usize {
-        let around = self.head(columns, 0, Lang::En).len().max(self.head(columns, 0, Lang::Zh).len()) + 6;
-        height.saturating_sub(around).max(1)
+        let head = [Lang::En, Lang::Zh].map(|lang| self.head(columns, ASKS_MAX, lang).len());
+        height.saturating_sub(self.below(columns) + 1 + head[0].max(head[1])).max(1)
+    }
+
+    /// Returns the most rows that may stand below the literal, in any language and state.
+    fn below(&self, columns: usize) -> usize {
+        let rows = |line: String| width::wrap(&[Span::new(Look::Plain, line)], columns).len();
+        let most = [Lang::En, Lang::Zh].map(|lang| {
+            let keys = [text::KEYS_ONCE, text::KEYS_ALWAYS, text::KEYS_DENY].map(|keys| keys.in_lang(lang)).join("   ");
+            labels(&keys, columns).len() + rows(format!(" {}9999", text::NOT_READ.in_lang(lang)))
+        });
+        most[0].max(most[1]) + 1
     }
 
     /// Notes which rows are on screen now.
@@ -136,7 +146,8 @@ impl Ask {
         self.shown_at.get_or_insert(now);
         let (all, room) = (self.rows(columns).len(), self.room(columns, height));
         self.scroll = self.scroll.min(all.saturating_sub(room));
-        self.is_read |= self.scroll + room >= all;
+        // Where not even one row of the literal has room, nothing was read.
+        self.is_read |= self.scroll + room >= all && height > self.below(columns) + 1;
     }
 
     /// Moves the literal by some screens.
@@ -182,9 +193,11 @@ impl Ask {
         let read = if self.is_read { &text::READ } else { &text::NOT_READ };
         let read_look = if self.is_read { Look::Dim } else { Look::Waits };
         rows.extend(width::wrap(&[Span::new(read_look, format!(" {}", fill(read.in_lang(lang), &counts)))], columns));
-        let keys = Span::new(Look::Strong, format!(" {}", self.keys(armed, lang)));
-        rows.extend(width::wrap(&[keys], columns));
+        rows.extend(labels(&self.keys(armed, lang), columns));
         rows.push(Row::of(Look::Waits, "=".repeat(columns)));
+        // Too small a terminal loses what surrounds the literal, never its title or the keys.
+        let over = rows.len().saturating_sub(height.max(2));
+        rows.drain(1..1 + over);
         rows
     }
 
@@ -218,6 +231,16 @@ pub(crate) struct Drawing {
     pub(crate) more: usize,
 }
 
+/// Wraps labels that are three spaces apart; none is broken where a line can hold it.
+fn labels(text: &str, columns: usize) -> Vec<Row> {
+    let glued: Vec<String> = text.split("   ").map(|label| label.replace(' ', "\u{a0}")).collect();
+    let mut rows = width::wrap(&[Span::new(Look::Strong, format!(" {}", glued.join("   ")))], columns);
+    for span in rows.iter_mut().flat_map(|row| &mut row.spans) {
+        span.text = span.text.replace('\u{a0}', " ");
+    }
+    rows
+}
+
 /// Other arguments change what the command does: a working folder, an environment, a host.
 fn with_other_arguments(command: &str, request: &Value) -> String {
     let mut literal = width::literal(command);
@@ -239,6 +262,9 @@ fn or(text: String, instead: &str) -> String {
 fn rule(title: &str, right: &str, columns: usize) -> Row {
     let right = if right.is_empty() { String::new() } else { format!(" {right} ==") };
     let used = width::of(title) + 4 + width::of(&right);
+    if used > columns {
+        return Row::of(Look::Waits, width::take(&format!("== {title} =="), columns));
+    }
     let row = Row::of(Look::Waits, "== ").with(Look::Strong, title).with(Look::Waits, " ");
     row.with(Look::Waits, &"=".repeat(columns.saturating_sub(used))).with(Look::Waits, &right)
 }
@@ -272,6 +298,30 @@ mod tests {
             long.note_shown(80, 20, 0);
         }
         assert_eq!(long.decision('a'), Some("allow-once"));
+    }
+
+    #[test]
+    fn every_row_of_the_literal_was_drawn_before_it_may_be_allowed() {
+        let lines: Vec<String> = (0..40).map(|number| format!("line-{number:02}")).collect();
+        for (columns, height) in [(120, 37), (80, 21), (46, 17), (40, 7), (40, 9), (20, 12), (30, 4)] {
+            for lang in [Lang::En, Lang::Zh] {
+                let mut ask = ask(&lines.join("\n"));
+                let mut seen = std::collections::BTreeSet::new();
+                for _ in 0..100 {
+                    ask.note_shown(columns, height, 0);
+                    let look = Drawing { columns, height, now: 0, lang, armed: Armed::Yes, more: 3 };
+                    let rows = ask.draw(&look);
+                    assert!(rows.len() <= height);
+                    seen.extend(rows.iter().map(Row::text).filter(|row| row.contains("line-")));
+                    if ask.is_read {
+                        break;
+                    }
+                    ask.scroll_by(1, columns, height);
+                }
+                assert!(!ask.is_read || seen.len() == lines.len(), "{columns}x{height}: {}", seen.len());
+                assert!(ask.is_read || height < 8, "{columns}x{height}");
+            }
+        }
     }
 
     #[test]

@@ -248,7 +248,7 @@ impl State {
 
     /// Returns the rows a question may take.
     pub(crate) fn ask_height(&self) -> usize {
-        self.height.saturating_sub(3).max(3)
+        self.height.saturating_sub(3)
     }
 
     /// Returns whether keys answer the front question.

@@ -69,7 +69,7 @@ say! {
     KEYS_NOT_ARMED = "keys work in a moment", "按键稍后生效";
     KEYS_TYPED = "Tab answers this; your text is kept", "按 Tab 来决定，输入内容会保留";
     KEYS_NOTE = "type why, Enter denies, Esc goes back", "输入理由，Enter 拒绝，Esc 返回";
-    NOT_READ = "read to the end first: [b] or PageDown, line {last} of {all}", "请先读到末尾：按 [b] 或 PageDown，第 {last} 行，共 {all} 行";
+    NOT_READ = "line {last} of {all}: [b] reads on", "第 {last} 行，共 {all} 行：按 [b] 继续";
     READ = "all {all} lines shown", "已显示全部 {all} 行";
     SENDING = "sending your answer", "正在发送你的决定";
     ALLOWED_ONCE = "allowed once by {who}", "{who} 允许了一次";

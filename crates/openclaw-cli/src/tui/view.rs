@@ -29,7 +29,8 @@ pub(crate) struct Live {
 /// Draws the live region, at most one row less high than the terminal.
 pub(crate) fn draw(state: &mut State) -> Live {
     let (columns, height) = (state.columns, state.height.saturating_sub(1).max(2));
-    let input_rows = (height / 3).max(1);
+    // A question gets all the room there is.
+    let input_rows = if state.asks.is_empty() { (height / 3).max(1) } else { 1 };
     let (input, mut cursor) = input(state, columns, input_rows);
     let footer = footer::draw(state, columns);
     let room = height.saturating_sub(input.len() + 1);

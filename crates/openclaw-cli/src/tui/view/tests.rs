@@ -78,8 +78,8 @@ fn a_question_looks_like_nothing_else() {
             "   why asked  exec asks",
             " | df -h / && echo ok > file",
             " all 1 lines shown",
-            " [a] allow this once   [w] always allow exactly this   [d] deny   [n] deny with",
-            "a note",
+            " [a] allow this once   [w] always allow exactly this   [d] deny",
+            "[n] deny with a note",
             &"=".repeat(80),
         ]
     );
@@ -99,6 +99,7 @@ fn a_question_at_40_by_10_shows_its_literal_and_its_keys() {
     assert!(rows.len() <= 9, "{rows:#?}");
     assert!(rows.iter().any(|row| row.contains("xxxx")), "{rows:#?}");
     assert!(rows.iter().any(|row| row.contains("[a] allow")), "{rows:#?}");
+    assert!(rows[0].starts_with("== NEEDS YOU"), "{rows:#?}");
 }
 
 #[test]
