@@ -183,8 +183,13 @@ impl<'a> Connection<'a> {
             self.is_blocked = self.socket.flush()? == Flushed::Part;
             if !self.is_done(&turn) {
                 tokio::task::yield_now().await;
-            } else if self.wait().await.is_break() {
-                return None;
+            } else {
+                if self.wait().await.is_break() {
+                    return None;
+                }
+                // Whoever woke us is often in the middle of several events: let
+                // it go on first, and they leave in one write.
+                tokio::task::yield_now().await;
             }
         }
     }

@@ -36,8 +36,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an idle connection is kept for the next request.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Idle connections kept per host.
-const POOL_IDLE_MAX: usize = 8;
+/// Idle connections kept per host: as many as turns that run at once on a busy
+/// gateway, or each turn would connect anew.
+const POOL_IDLE_MAX: usize = 64;
 
 /// How often a quiet connection is checked to be alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
