@@ -25,7 +25,6 @@ cargo build --workspace --bins --locked
 
 step "tests"
 cargo nextest run --workspace --locked --no-fail-fast
-cargo test --workspace --doc --locked --quiet
 
 step "structure"
 cargo xtask tidy

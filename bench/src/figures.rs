@@ -25,6 +25,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("latency", |programs, _| Box::pin(latency(programs))),
     ("health", |programs, seconds| Box::pin(health(programs, seconds))),
     ("turns", |programs, seconds| Box::pin(turns(programs, seconds))),
+    ("commands", |programs, _| Box::pin(commands(programs))),
 ];
 
 /// Connections of the turn rate.
@@ -146,6 +147,30 @@ async fn turns(programs: Programs, seconds: u64) -> anyhow::Result<Figure> {
         ),
         json: json!({ "turnsPerSecond": rate, "connections": CONNECTIONS, "processorMicrosPerTurn": each, "residentBytes": bytes }),
     })
+}
+
+/// Commands a person waits for: what they are and the arguments.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("version", &["--version"]),
+    ("help", &["--help"]),
+    ("error", &["nonsense"]),
+    ("status, gateway up", &["status"]),
+    ("status, gateway down", &["status", "--gateway", "ws://127.0.0.1:9"]),
+];
+
+async fn commands(programs: Programs) -> anyhow::Result<Figure> {
+    let rig = Rig::start(&programs)?;
+    let (mut texts, mut all) = (Vec::new(), serde_json::Map::new());
+    for (name, arguments) in COMMANDS {
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            times.push(rig.command(&programs, arguments)?);
+        }
+        let median = median(&mut times);
+        texts.push(format!("{name} {:.1} ms", ms(median)));
+        all.insert((*name).to_owned(), json!(ms(median)));
+    }
+    Ok(Figure { text: format!("{} (medians of 20)", texts.join(", ")), json: Value::Object(all) })
 }
 
 fn median(times: &mut [Duration]) -> Duration {

@@ -17,7 +17,7 @@ struct Arguments {
     /// The program to measure; the one beside this tool by default.
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// One of start, memory, latency, health, turns.
+    /// One of start, memory, latency, health, turns, commands.
     #[arg(long)]
     only: Option<String>,
     /// Seconds per rate.

@@ -25,7 +25,7 @@ pub(crate) struct Rig {
     pub(crate) ready_after: Duration,
     gateway: Process,
     _model: Process,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 struct Process(Child);
@@ -63,7 +63,18 @@ impl Rig {
         let began = Instant::now();
         let gateway = spawn(&mut command).with_context(|| format!("cannot start {}", programs.gateway.display()))?;
         wait_for(port, "/readyz")?;
-        Ok(Rig { port, model_port, ready_after: began.elapsed(), gateway, _model: model, _home: home })
+        Ok(Rig { port, model_port, ready_after: began.elapsed(), gateway, _model: model, home })
+    }
+
+    /// Runs a command of the program against this home; returns how long it took.
+    pub(crate) fn command(&self, programs: &Programs, arguments: &[&str]) -> anyhow::Result<Duration> {
+        let mut command = Command::new(&programs.gateway);
+        command.args(arguments).env_clear().env("HOME", self.home.path()).env("PATH", "/usr/bin:/bin");
+        let began = Instant::now();
+        let mut child = spawn(&mut command)?;
+        // Whether it succeeds is for the tests to say; this asks how long it takes.
+        child.0.wait()?;
+        Ok(began.elapsed())
     }
 
     /// Returns the processor time the gateway has used, user and system.
