@@ -8,8 +8,6 @@
 mod journaling;
 mod performing;
 
-pub(crate) use performing::hex;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +22,9 @@ use openclaw_domain::update::Phase;
 use openclaw_domain::{CallId, Change, Epoch, Permit, RunEvent, RunId, RunRequest, Seq, SessionId, Turn, UserTurn};
 use tokio::sync::mpsc;
 
-use crate::engine::Shared;
 use crate::model_call::{self, Preparation};
 use crate::publish::Publisher;
+use crate::shared::Shared;
 use crate::step::{CallState, Effect, RunState};
 use crate::stopwatch::Stopwatch;
 use crate::tool_call::EndedCall;
@@ -285,7 +283,7 @@ impl Driver {
     }
 
     fn step_key(&self, step: u32) -> String {
-        crate::queue::step_key(&self.session.id, &self.request.id, step)
+        crate::keys::step_key(&self.session.id, &self.request.id, step)
     }
 }
 

@@ -1,114 +1,25 @@
 //! The engine: one actor per session behind the ports `Runs` and `Approvals`.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use openclaw_domain::approval::{Approval, Decision, Grant};
+use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{
-    Approvals, Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver,
-    Runs, Sessions, Tool, Variables, Workspaces,
-};
+use openclaw_domain::ports::{Approvals, Runs, Tool};
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::{RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::TaskTracker;
 
-use crate::approvals::Pending;
-use crate::lane::{Command, Lane};
-use crate::tool_call::Toolbox;
-use crate::waiters::{Known, Waiters};
+use crate::command::Command;
+use crate::lane::Lane;
+use crate::shared::{Options, Ports, Shared};
+use crate::waiters::Known;
 
 /// Commands waiting for one session's actor; more is refused as busy.
 const MAILBOX_MAX: usize = 256;
 
 /// How many ended runs of a session are searched for a late question.
 const LOOKBACK: usize = 1000;
-
-/// How the engine behaves.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Names this process in the journal; a new one per start.
-    pub owner: String,
-    /// How long a question to a person stays open; `None` means until answered.
-    pub approval_timeout: Option<Duration>,
-    /// An actor without work ends after this long and frees its memory.
-    pub idle: Duration,
-}
-
-/// What the engine works with.
-#[derive(Clone)]
-pub struct Ports {
-    /// The run journal.
-    pub journal: Arc<dyn Journal>,
-    /// Sessions.
-    pub sessions: Arc<dyn Sessions>,
-    /// Models.
-    pub model: Arc<dyn Model>,
-    /// All tools that exist; the gate and the catalogue decide who gets which.
-    pub tools: Vec<Arc<dyn Tool>>,
-    /// Judges tool calls.
-    pub gate: Arc<dyn Gate>,
-    /// Builds system prompts.
-    pub context: Arc<dyn ContextSource>,
-    /// Agents and models.
-    pub catalog: Arc<dyn Catalog>,
-    /// Is told what happens.
-    pub observer: Arc<dyn RunObserver>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Workspaces by agent.
-    pub workspaces: Workspaces,
-    /// Programs, for tools.
-    pub processes: Arc<dyn Processes>,
-    /// Hosts outside, for tools.
-    pub net: Arc<dyn Net>,
-    /// Variables, for tools.
-    pub variables: Arc<dyn Variables>,
-    /// Memories, for tools.
-    pub memories: Arc<dyn Memories>,
-    /// Standing permissions.
-    pub grants: Arc<dyn Grants>,
-}
-
-/// What all actors share.
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) ports: Ports,
-    tools: RwLock<Arc<Toolbox>>,
-    pub(crate) pending: Pending,
-    pub(crate) waiters: Waiters,
-    pub(crate) lanes: Mutex<HashMap<SessionKey, mpsc::Sender<Command>>>,
-    pub(crate) tasks: TaskTracker,
-    is_stopping: std::sync::atomic::AtomicBool,
-    engine: OnceLock<Weak<Engine>>,
-}
-
-impl Shared {
-    /// Returns the engine as tools see it; `None` while the program stops.
-    pub(crate) fn runs(&self) -> Option<Arc<dyn Runs>> {
-        let engine = self.engine.get()?.upgrade()?;
-        Some(engine)
-    }
-
-    /// Returns a tool by name.
-    pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        self.tools.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    /// Stores a standing permission. The call at hand does not wait for it: its
-    /// own evidence admits it.
-    pub(crate) fn keep_grant(&self, grant: Grant) {
-        let grants = self.ports.grants.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = grants.add(grant).await {
-                tracing::error!(%error, "a standing permission could not be stored; the same call will ask again");
-            }
-        });
-    }
-}
 
 /// Runs agents. Cheap to share; dropping it stops nothing, [`Engine::shutdown`] does.
 pub struct Engine {
@@ -118,27 +29,15 @@ pub struct Engine {
 impl Engine {
     /// Makes an engine. Call [`Engine::recover`] before the first request.
     pub fn new(options: Options, ports: Ports) -> Arc<Self> {
-        let tools = RwLock::new(Arc::new(toolbox(&ports.tools)));
-        let shared = Arc::new(Shared {
-            options,
-            ports,
-            tools,
-            pending: Pending::default(),
-            waiters: Waiters::default(),
-            lanes: Mutex::default(),
-            tasks: TaskTracker::new(),
-            is_stopping: false.into(),
-            engine: OnceLock::new(),
-        });
-        let engine = Arc::new(Self { shared });
-        // The cell is new, so this is its first and only value.
-        let _first = engine.shared.engine.set(Arc::downgrade(&engine));
+        let engine = Arc::new(Self { shared: Arc::new(Shared::new(options, ports)) });
+        let runs: Arc<dyn Runs> = engine.clone();
+        engine.shared.set_runs(Arc::downgrade(&runs));
         engine
     }
 
     /// Takes over newly built tools; calls that run already keep theirs.
     pub fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
-        *self.shared.tools.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(toolbox(tools));
+        self.shared.replace_tools(tools);
     }
 
     /// Takes up every run an earlier process left unfinished; returns how many.
@@ -146,14 +45,18 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        crate::recover::recover(&self.shared).await
+        let (count, found) = crate::recover::recover(&self.shared).await?;
+        for (session, recovered) in found {
+            tell(&self.shared, &session, Command::Recover(Box::new(recovered)))?;
+        }
+        Ok(count)
     }
 
     /// Stops accepting and drops all running work. Unfinished runs stay in the
     /// journal as they are and are taken up at the next start.
     pub async fn shutdown(&self) {
-        self.shared.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
-        let lanes: Vec<_> = lock(&self.shared).drain().map(|(_, mailbox)| mailbox).collect();
+        self.shared.stop();
+        let lanes: Vec<_> = self.shared.lanes().drain().map(|(_, mailbox)| mailbox).collect();
         for mailbox in lanes {
             // A lane that is gone already has stopped.
             let _gone = mailbox.send(Command::Stop).await;
@@ -163,22 +66,12 @@ impl Engine {
     }
 }
 
-fn toolbox(tools: &[Arc<dyn Tool>]) -> Toolbox {
-    tools.iter().map(|tool| (tool.spec().name.clone(), tool.clone())).collect()
-}
-
-fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, HashMap<SessionKey, mpsc::Sender<Command>>> {
-    shared.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Hands a command to a session's actor, starting it if there is none.
-pub(crate) fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
-    if shared.is_stopping.load(std::sync::atomic::Ordering::SeqCst) {
+fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
+    if shared.is_stopping() {
         return Err(Fault::new(Kind::Unavailable, "the gateway is stopping").hint("try again in a few seconds"));
     }
-    // Sending under the lock is what lets an idle actor end without losing a
-    // command: it removes itself under the same lock, with its mailbox empty.
-    let mut lanes = lock(shared);
+    let mut lanes = shared.lanes();
     let mailbox = lanes.entry(session.clone()).or_insert_with(|| {
         let (mailbox, commands) = mpsc::channel(MAILBOX_MAX);
         let lane = Lane::new(shared.clone(), session.clone(), commands);

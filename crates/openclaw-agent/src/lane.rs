@@ -9,33 +9,18 @@ mod beginning;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use openclaw_domain::approval::Decision;
-use openclaw_domain::run::{End, Outcome, Started, Status};
+use openclaw_domain::run::{End, Outcome, Status};
 use openclaw_domain::{Fault, RunId, RunRequest, SessionId, SessionKey, Turn};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use crate::command::{Command, Recovered};
 use crate::driver::{Broken, Control, Finished};
-use crate::engine::Shared;
 use crate::publish::Publisher;
 use crate::queue::Queue;
-use crate::recover::Recovered;
+use crate::shared::Shared;
 
 /// Messages to a running turn that it has not read yet.
 const CONTROL_MAX: usize = 64;
-
-/// What a session's actor is told.
-pub(crate) enum Command {
-    /// Accept this input.
-    Start { request: Box<RunRequest>, reply: oneshot::Sender<Result<Started, Fault>> },
-    /// Stop this run, or all of the session.
-    Abort { run: Option<RunId>, by: String, reply: oneshot::Sender<Vec<RunId>> },
-    /// A person answered a question.
-    Resolve { id: String, decision: Decision, by: String },
-    /// Take up what an earlier process left: a run in the middle, and input that waits.
-    Recover(Box<Recovered>),
-    /// Drop everything and end.
-    Stop,
-}
 
 /// The actor.
 pub(crate) struct Lane {
@@ -98,7 +83,7 @@ impl Lane {
 
     /// Removes this actor from the registry unless a command slipped in.
     fn leave(&mut self) -> bool {
-        let mut lanes = self.shared.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lanes = self.shared.lanes();
         if !self.commands.is_empty() {
             return false;
         }

@@ -9,8 +9,10 @@
 
 mod approvals;
 mod breaker;
+mod command;
 mod driver;
 mod engine;
+mod keys;
 mod lane;
 mod metrics;
 mod model_call;
@@ -18,9 +20,11 @@ mod outcome;
 mod publish;
 mod queue;
 mod recover;
+mod shared;
 pub mod step;
 mod stopwatch;
 mod tool_call;
 mod waiters;
 
-pub use engine::{Engine, Options, Ports};
+pub use engine::Engine;
+pub use shared::{Options, Ports};

@@ -9,7 +9,7 @@ use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
 use openclaw_domain::{AgentId, RunRequest, SessionId};
 
-use crate::engine::Shared;
+use crate::shared::Shared;
 use crate::step::RunState;
 
 /// What all model calls of a run share, so that prefix caches hold.

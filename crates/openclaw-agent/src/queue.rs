@@ -1,10 +1,9 @@
-//! Input that waits for its session, and the keys derived from ids.
+//! Input that waits for its session.
 
 use std::collections::VecDeque;
 
 use openclaw_domain::run::QueueMode;
-use openclaw_domain::{CallId, RunId, RunRequest, SessionId};
-use sha2::{Digest, Sha256};
+use openclaw_domain::{RunId, RunRequest};
 
 /// Most inputs that wait for one session.
 pub(crate) const WAITING_MAX: usize = 64;
@@ -61,25 +60,6 @@ impl Queue {
     }
 }
 
-/// Key of a model step, stable over retries and owners.
-pub(crate) fn step_key(session: &SessionId, run: &RunId, step: u32) -> String {
-    key(&[session.as_str(), run.as_str(), &step.to_string()])
-}
-
-/// Key of a tool call, stable over attempts and owners.
-pub(crate) fn call_key(session: &SessionId, run: &RunId, call: &CallId) -> String {
-    key(&[session.as_str(), run.as_str(), call.as_str()])
-}
-
-fn key(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    crate::driver::hex(&hash.finalize()[..16])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,11 +108,5 @@ mod tests {
             ("d", QueueMode::Collect),
         ]);
         assert_eq!(turns, [vec!["a", "b"], vec!["c"], vec!["d"]]);
-    }
-
-    #[test]
-    fn keys_do_not_run_into_each_other() {
-        let (s1, s2): (SessionId, SessionId) = ("ab".parse().unwrap(), "a".parse().unwrap());
-        assert_ne!(step_key(&s1, &"c".parse().unwrap(), 1), step_key(&s2, &"bc".parse().unwrap(), 1));
     }
 }

@@ -4,17 +4,15 @@
 //! Input that was accepted and never began waits again. Nothing is judged by age.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use openclaw_domain::approval::Approval;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{Outcome, Status};
-use openclaw_domain::session::{EntryQuery, Session};
+use openclaw_domain::session::EntryQuery;
 use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Turn};
 
-use crate::engine::{Shared, tell};
-use crate::lane::Command;
+use crate::command::{Interrupted, Recovered};
+use crate::shared::Shared;
 use crate::step::{self, CallState, RunState};
 
 /// Most unfinished runs taken up at once.
@@ -26,45 +24,25 @@ const PAGE: usize = 1000;
 /// How many ended runs are searched for input they took in.
 const LOOKBACK: usize = 100;
 
-/// What an earlier process left in one session.
-#[derive(Default)]
-pub(crate) struct Recovered {
-    /// The run in the middle of its work; a session has at most one.
-    pub(crate) interrupted: Option<Interrupted>,
-    /// Input that never began.
-    pub(crate) waiting: Vec<RunRequest>,
-    /// Input another run took in, with that run's outcome if it has ended.
-    pub(crate) joined: Vec<(RunRequest, Option<Outcome>)>,
-}
-
-/// A run in the middle of its work.
-pub(crate) struct Interrupted {
-    pub(crate) request: RunRequest,
-    pub(crate) session: Session,
-    pub(crate) state: RunState,
-    pub(crate) written: usize,
-    pub(crate) head: u64,
-    pub(crate) open_entry: Option<(u64, usize)>,
-    pub(crate) asked: Vec<Approval>,
-}
-
-/// Takes up all unfinished runs; returns how many.
-pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<usize, Fault> {
+/// Finds all unfinished runs; returns how many, and what to tell each session's actor.
+pub(crate) async fn recover(shared: &Shared) -> Result<(usize, Vec<(SessionKey, Recovered)>), Fault> {
     let unfinished = shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
     let mut by_session: BTreeMap<SessionKey, Vec<RunRecord>> = BTreeMap::new();
     for record in unfinished {
         by_session.entry(record.session.clone()).or_default().push(record);
     }
     let mut count = 0;
+    let mut all = Vec::new();
     for (session, mut records) in by_session {
         records.sort_by_key(|record| record.accepted_at);
         count += records.len();
-        recover_session(shared, &session, records).await?;
+        let found = recover_session(shared, &session, records).await?;
+        all.push((session, found));
     }
-    Ok(count)
+    Ok((count, all))
 }
 
-async fn recover_session(shared: &Arc<Shared>, key: &SessionKey, records: Vec<RunRecord>) -> Result<(), Fault> {
+async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunRecord>) -> Result<Recovered, Fault> {
     let taken = inputs_taken_in(shared, key).await?;
     let mut found = Recovered::default();
     for record in records {
@@ -88,12 +66,12 @@ async fn recover_session(shared: &Arc<Shared>, key: &SessionKey, records: Vec<Ru
     for request in interrupted.chain(waiting) {
         shared.waiters.begin(&request.id, key, request.source, Status::Queued, request.input.at);
     }
-    tell(shared, key, Command::Recover(Box::new(found)))
+    Ok(found)
 }
 
 /// Finds input that joined another run: it ends with that run, not by itself.
 /// The value is that run's outcome, if it has ended.
-async fn inputs_taken_in(shared: &Arc<Shared>, key: &SessionKey) -> Result<HashMap<RunId, Option<Outcome>>, Fault> {
+async fn inputs_taken_in(shared: &Shared, key: &SessionKey) -> Result<HashMap<RunId, Option<Outcome>>, Fault> {
     let recent = shared.ports.journal.runs(Some(key), false, LOOKBACK).await.map_err(|error| journal(&error))?;
     let mut taken = HashMap::new();
     for record in recent {
@@ -106,7 +84,7 @@ async fn inputs_taken_in(shared: &Arc<Shared>, key: &SessionKey) -> Result<HashM
     Ok(taken)
 }
 
-async fn all_events(shared: &Arc<Shared>, key: &SessionKey, run: &RunId) -> Result<Vec<Recorded>, Fault> {
+async fn all_events(shared: &Shared, key: &SessionKey, run: &RunId) -> Result<Vec<Recorded>, Fault> {
     let mut all: Vec<Recorded> = Vec::new();
     loop {
         let after = all.last().map_or(Seq(0), |last| last.seq);
@@ -131,7 +109,7 @@ fn has_begun(events: &[Recorded]) -> bool {
 }
 
 async fn rebuild(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     key: &SessionKey,
     request: RunRequest,
     events: &[Recorded],

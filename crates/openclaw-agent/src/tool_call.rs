@@ -1,6 +1,5 @@
 //! Brings one tool call before the gate, and runs it when it is admitted.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +13,9 @@ use openclaw_domain::ports::{Tool, ToolCx};
 use openclaw_domain::tool::{Effect, Error};
 use openclaw_domain::{CallId, Change, Origin, Permit, RunId, SessionKey, ToolCall, ToolResult};
 
-use crate::engine::Shared;
 use crate::model_call::Preparation;
 use crate::publish::Publisher;
+use crate::shared::Shared;
 
 /// Most text one result may carry; tools keep well below, this is the backstop.
 const RESULT_BYTES_MAX: usize = 512 * 1024;
@@ -193,6 +192,3 @@ fn context(shared: &Arc<Shared>, publisher: &Arc<Publisher>, permit: &Permit, ke
         progress: Arc::new(move |progress| publisher.publish(Change::ToolProgress { call: call.clone(), progress })),
     })
 }
-
-/// Tools by name.
-pub(crate) type Toolbox = HashMap<String, Arc<dyn Tool>>;

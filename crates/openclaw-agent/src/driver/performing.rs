@@ -8,6 +8,7 @@ use openclaw_domain::run::End;
 use openclaw_domain::{Change, Fault, RunEvent, ToolCall};
 
 use super::{Control, DELTA_BYTES_MAX, Driver};
+use crate::keys::{self, hex};
 use crate::step::{CallState, Effect};
 use crate::tool_call::{self, EndedCall, Judged};
 
@@ -36,7 +37,7 @@ impl Driver {
         match tool_call::judge(&self.shared, &self.request.id, &self.request.session, call, prepared, evidence) {
             Judged::Admitted { permit, effect } => {
                 let digest = hex(&gate::digest(&call.name, &call.arguments));
-                let key = crate::queue::call_key(&self.session.id, &self.request.id, &call.id);
+                let key = keys::call_key(&self.session.id, &self.request.id, &call.id);
                 events.push(RunEvent::ToolIntent { call: call.id.clone(), tool: call.name.clone(), digest, effect });
                 events.push(RunEvent::ToolStarted { call: call.id.clone(), idempotency_key: key.clone() });
                 self.admitted.push((*permit, key));
@@ -227,14 +228,4 @@ pub(super) fn defect(fault: &Fault) -> model::Error {
 
 fn error(class: ErrorClass, message: String) -> model::Error {
     model::Error { class, model: None, message, retry_after: None, status: None }
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }

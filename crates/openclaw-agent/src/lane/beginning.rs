@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 
 use super::admitting::fault;
 use super::{CONTROL_MAX, Lane, Running};
+use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
-use crate::recover::Interrupted;
 use crate::step::{self, RunState};
 
 /// A turn that is about to run.
@@ -192,5 +192,5 @@ impl Lane {
 }
 
 fn model_started(session: &SessionId, request: &RunRequest) -> RunEvent {
-    RunEvent::ModelStarted { step: 1, idempotency_key: crate::queue::step_key(session, &request.id, 1) }
+    RunEvent::ModelStarted { step: 1, idempotency_key: crate::keys::step_key(session, &request.id, 1) }
 }

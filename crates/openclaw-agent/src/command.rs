@@ -1,0 +1,45 @@
+//! What a session's actor is told.
+
+use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::run::{Outcome, Started};
+use openclaw_domain::session::Session;
+use openclaw_domain::{Fault, RunId, RunRequest};
+use tokio::sync::oneshot;
+
+use crate::step::RunState;
+
+/// What a session's actor is told.
+pub(crate) enum Command {
+    /// Accept this input.
+    Start { request: Box<RunRequest>, reply: oneshot::Sender<Result<Started, Fault>> },
+    /// Stop this run, or all of the session.
+    Abort { run: Option<RunId>, by: String, reply: oneshot::Sender<Vec<RunId>> },
+    /// A person answered a question.
+    Resolve { id: String, decision: Decision, by: String },
+    /// Take up what an earlier process left: a run in the middle, and input that waits.
+    Recover(Box<Recovered>),
+    /// Drop everything and end.
+    Stop,
+}
+
+/// What an earlier process left in one session.
+#[derive(Default)]
+pub(crate) struct Recovered {
+    /// The run in the middle of its work; a session has at most one.
+    pub(crate) interrupted: Option<Interrupted>,
+    /// Input that never began.
+    pub(crate) waiting: Vec<RunRequest>,
+    /// Input another run took in, with that run's outcome if it has ended.
+    pub(crate) joined: Vec<(RunRequest, Option<Outcome>)>,
+}
+
+/// A run in the middle of its work.
+pub(crate) struct Interrupted {
+    pub(crate) request: RunRequest,
+    pub(crate) session: Session,
+    pub(crate) state: RunState,
+    pub(crate) written: usize,
+    pub(crate) head: u64,
+    pub(crate) open_entry: Option<(u64, usize)>,
+    pub(crate) asked: Vec<Approval>,
+}

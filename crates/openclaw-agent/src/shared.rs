@@ -1,0 +1,156 @@
+//! What all actors of an engine share: its options, its ports, and the
+//! registries that span sessions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use openclaw_domain::SessionKey;
+use openclaw_domain::approval::Grant;
+use openclaw_domain::ports::{
+    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
+    Tool, Variables, Workspaces,
+};
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::approvals::Pending;
+use crate::command::Command;
+use crate::waiters::Waiters;
+
+/// How the engine behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names this process in the journal; a new one per start.
+    pub owner: String,
+    /// How long a question to a person stays open; `None` means until answered.
+    pub approval_timeout: Option<Duration>,
+    /// An actor without work ends after this long and frees its memory.
+    pub idle: Duration,
+}
+
+/// What the engine works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// The run journal.
+    pub journal: Arc<dyn Journal>,
+    /// Sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// Models.
+    pub model: Arc<dyn Model>,
+    /// All tools that exist; the gate and the catalogue decide who gets which.
+    pub tools: Vec<Arc<dyn Tool>>,
+    /// Judges tool calls.
+    pub gate: Arc<dyn Gate>,
+    /// Builds system prompts.
+    pub context: Arc<dyn ContextSource>,
+    /// Agents and models.
+    pub catalog: Arc<dyn Catalog>,
+    /// Is told what happens.
+    pub observer: Arc<dyn RunObserver>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Workspaces by agent.
+    pub workspaces: Workspaces,
+    /// Programs, for tools.
+    pub processes: Arc<dyn Processes>,
+    /// Hosts outside, for tools.
+    pub net: Arc<dyn Net>,
+    /// Variables, for tools.
+    pub variables: Arc<dyn Variables>,
+    /// Memories, for tools.
+    pub memories: Arc<dyn Memories>,
+    /// Standing permissions.
+    pub grants: Arc<dyn Grants>,
+}
+
+/// What all actors share.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) ports: Ports,
+    tools: RwLock<Arc<Toolbox>>,
+    pub(crate) pending: Pending,
+    pub(crate) waiters: Waiters,
+    lanes: Mutex<Lanes>,
+    pub(crate) tasks: TaskTracker,
+    is_stopping: std::sync::atomic::AtomicBool,
+    /// The engine as tools see it; set once, by the engine.
+    runs: OnceLock<Weak<dyn Runs>>,
+}
+
+/// The mailboxes of the actors, by session.
+pub(crate) type Lanes = HashMap<SessionKey, mpsc::Sender<Command>>;
+
+/// Tools by name.
+type Toolbox = HashMap<String, Arc<dyn Tool>>;
+
+impl Shared {
+    /// Makes the shared state of a new engine.
+    pub(crate) fn new(options: Options, ports: Ports) -> Self {
+        let tools = RwLock::new(Arc::new(toolbox(&ports.tools)));
+        Self {
+            options,
+            ports,
+            tools,
+            pending: Pending::default(),
+            waiters: Waiters::default(),
+            lanes: Mutex::default(),
+            tasks: TaskTracker::new(),
+            is_stopping: false.into(),
+            runs: OnceLock::new(),
+        }
+    }
+
+    /// Lets tools reach the engine; called once, when it is made.
+    pub(crate) fn set_runs(&self, runs: Weak<dyn Runs>) {
+        // The cell is new, so this is its first and only value.
+        let _first = self.runs.set(runs);
+    }
+
+    /// Returns the engine as tools see it; `None` while the program stops.
+    pub(crate) fn runs(&self) -> Option<Arc<dyn Runs>> {
+        self.runs.get()?.upgrade()
+    }
+
+    /// Returns a tool by name.
+    pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.tools.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Takes over newly built tools.
+    pub(crate) fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
+        *self.tools.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(toolbox(tools));
+    }
+
+    /// Returns the mailboxes, locked. Sending under this lock is what lets an
+    /// idle actor end without losing a command: it takes itself out under the
+    /// same lock, with its mailbox empty.
+    pub(crate) fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses everything from here on.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Tells whether everything is refused.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Stores a standing permission. The call at hand does not wait for it: its
+    /// own evidence admits it.
+    pub(crate) fn keep_grant(&self, grant: Grant) {
+        let grants = self.ports.grants.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = grants.add(grant).await {
+                tracing::error!(%error, "a standing permission could not be stored; the same call will ask again");
+            }
+        });
+    }
+}
+
+fn toolbox(tools: &[Arc<dyn Tool>]) -> Toolbox {
+    tools.iter().map(|tool| (tool.spec().name.clone(), tool.clone())).collect()
+}
