@@ -11,6 +11,7 @@ mod configuration;
 mod grants;
 mod machine;
 mod models;
+mod parts;
 mod prompts;
 mod reload;
 mod secrets;

@@ -1,5 +1,7 @@
 //! The model router of a configuration.
 
+mod profiles;
+
 use std::sync::Arc;
 
 use openclaw_cli::LocalServer;
@@ -12,8 +14,9 @@ pub(crate) fn settings(loaded: &Loaded) -> Settings {
     let (models, auth) = (&crate::secrets::provider_keys(loaded), &loaded.value["auth"]);
     let defaults = &loaded.value["agents"]["defaults"];
     let key = |name: &str| loaded.env.get(name).map(str::to_owned);
-    let (settings, warnings) = Settings::from_config(models, auth, defaults, Vec::new(), &key);
-    for warning in warnings {
+    let found = profiles::find(loaded, &key);
+    let (settings, warnings) = Settings::from_config(models, auth, defaults, found.profiles, &key);
+    for warning in found.warnings.into_iter().chain(warnings) {
         tracing::warn!(path = warning.path, "{}", warning.message);
     }
     settings

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openclaw_config::reload::{Class, Plan};
 use openclaw_config::{Basis, Loaded, diff, reload};
 
-use crate::wire::Parts;
+use crate::parts::Parts;
 
 /// What a change of the file led to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use openclaw_domain::ports::Settings;
 use openclaw_domain::settings::{Error, Issue, Severity, Snapshot, Write, WriteBody, Written};
 use serde_json::Value;
 
+use crate::parts::Parts;
 use crate::reload;
-use crate::wire::Parts;
 
 /// The configuration file of the running program.
 pub(crate) struct FileSettings {

@@ -4,7 +4,7 @@
 //! step needs is passed on, nothing is looked up.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,16 +16,17 @@ use openclaw_domain::tool::ToolSpec;
 use openclaw_gateway::{Handle, Hub};
 use openclaw_llm::Router;
 use openclaw_sandbox::{net, process};
-use openclaw_security::{Policy, Profiles};
+use openclaw_security::Profiles;
 use openclaw_store::lock::StateLock;
 use openclaw_store::sqlite::Store;
 use serde_json::Value;
 
-use crate::catalog::{Configured, Sections};
+use crate::catalog::Configured;
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::grants::GrantBook;
 use crate::models;
+use crate::parts::{Parts, policy, sections};
 use crate::prompts::Prompts;
 use crate::settings::FileSettings;
 use crate::telemetry::LogFiles;
@@ -59,17 +60,6 @@ pub(crate) struct Runtime {
     store: Store,
     processes: Arc<process::Native>,
     _lock: StateLock,
-}
-
-/// What a reload changes.
-pub(crate) struct Parts {
-    pub(crate) configuration: Arc<Configuration>,
-    pub(crate) router: Arc<Router>,
-    pub(crate) gate: Arc<Profiles>,
-    pub(crate) catalog: Arc<Configured>,
-    pub(crate) prompts: Arc<Prompts>,
-    /// Set once the engine runs.
-    pub(crate) engine: OnceLock<Weak<Engine>>,
 }
 
 impl Runtime {
@@ -138,35 +128,10 @@ impl Runtime {
     }
 }
 
-fn policy(loaded: &Loaded) -> Policy {
-    let (policy, issues) = Policy::from_config(&loaded.value["tools"], &loaded.value["agents"]);
-    for issue in issues {
-        tracing::warn!(?issue, "a tool rule was not understood");
-    }
-    policy
-}
-
 fn catalog(loaded: &Loaded, router: Arc<Router>, gate: Arc<Profiles>, tools: &[Arc<dyn Tool>]) -> Arc<Configured> {
     let mut specs: Vec<ToolSpec> = tools.iter().map(|tool| tool.spec().clone()).collect();
     specs.sort_by(|a, b| a.name.cmp(&b.name));
     Arc::new(Configured::new(router, gate, &sections(loaded), specs))
-}
-
-fn sections(loaded: &Loaded) -> Sections<'_> {
-    Sections { agents: &loaded.value["agents"], tools: &loaded.value["tools"], home: &loaded.home }
-}
-
-impl Parts {
-    /// Puts a changed configuration in force where that needs no restart.
-    pub(crate) fn reload(&self, loaded: &Loaded) {
-        self.router.replace(models::settings(loaded));
-        self.gate.replace(policy(loaded));
-        self.prompts.replace(&loaded.value["agents"]);
-        if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
-            engine.replace_tools(&tools::build(loaded));
-        }
-        self.catalog.replace(&sections(loaded));
-    }
 }
 
 fn processes(loaded: &Loaded, folders: Arc<WorkspaceBook>, clock: Arc<dyn Clock>) -> Arc<process::Native> {

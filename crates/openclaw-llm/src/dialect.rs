@@ -13,11 +13,13 @@ pub(crate) mod openai_responses;
 
 use openclaw_domain::Timestamp;
 use openclaw_domain::model::{Completed, Error, ModelRef, ModelRequest, Thinking};
+use openclaw_domain::tool::ToolSpec;
+use serde_json::value::RawValue;
 
 use crate::draft::Out;
 use crate::names::Names;
 use crate::providers::Quirks;
-use crate::settings::{Model, Provider};
+use crate::settings::{Model, Params, Provider, widened};
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +92,8 @@ pub(crate) struct Call<'a> {
     /// The level in force, after downgrades; `None` leaves it to the model.
     pub(crate) thinking: Option<Thinking>,
     pub(crate) form: Form,
+    /// The tools of the request, as [`tools`] writes them; `None` when there are none.
+    pub(crate) tools: Option<&'a RawValue>,
 }
 
 impl Call<'_> {
@@ -113,8 +117,18 @@ impl Call<'_> {
     /// The model's own limit is none: sent along, some servers reserve it and
     /// refuse prompts that would fit.
     pub(crate) fn output_tokens_max(&self) -> Option<u32> {
-        let asked = self.request.output_tokens_max.or(self.model.output_cap)?;
+        let configured = self.model.params.output_tokens_max.or(self.model.output_cap);
+        let asked = self.request.output_tokens_max.or(configured)?;
         Some(self.model.output_tokens_max.map_or(asked, |limit| asked.min(limit)))
+    }
+
+    /// Returns how to sample: the request's word first, then the configuration's.
+    pub(crate) fn sampling(&self) -> Params {
+        if !self.form.has_extras() {
+            return Params::default();
+        }
+        let asked = self.request.temperature.map(widened);
+        Params { temperature: asked, ..Params::default() }.over(&self.model.params)
     }
 
     /// Returns the system prompt as one text, `None` when there is none.
@@ -144,6 +158,21 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
         Dialect::GoogleGenerativeAi => gemini::encode(call),
         Dialect::Ollama => ollama::encode(call),
     }
+}
+
+/// Writes the tools of a request in a dialect.
+///
+/// # Errors
+/// When they cannot be serialised.
+pub(crate) fn tools(dialect: Dialect, specs: &[ToolSpec]) -> Result<Box<RawValue>, Error> {
+    let written = match dialect {
+        Dialect::OpenaiChat => openai_chat::tools(specs),
+        Dialect::OpenaiResponses => openai_responses::tools(specs),
+        Dialect::AnthropicMessages => anthropic::tools(specs),
+        Dialect::GoogleGenerativeAi => gemini::tools(specs),
+        Dialect::Ollama => ollama::tools(specs),
+    };
+    written.map_err(|cause| crate::error::protocol(format!("cannot encode the tools: {cause}")))
 }
 
 /// What a decoder knows about its request.

@@ -47,9 +47,11 @@ pub(crate) fn request(call: &Call<'_>, credential: Option<&Credential>, encoded:
     headers.extend(encoded.headers.iter().map(|(name, value)| plain(name, value)));
     headers.extend(credential.map(Credential::header));
     // What the owner configured counts more than what the dialect adds.
-    let own = &call.provider.headers;
-    headers.retain(|(name, _)| own.iter().all(|(configured, _)| configured != name));
-    headers.extend(own.iter().cloned());
+    let own = call.model.headers.iter().map(|(name, secret)| (name.clone(), HeaderValue::Secret(secret.clone())));
+    for (name, value) in call.provider.headers.iter().cloned().chain(own) {
+        headers.retain(|(other, _)| *other != name);
+        headers.push((name, value));
+    }
     Request {
         method: "POST",
         url: format!("{base}{}", encoded.path),

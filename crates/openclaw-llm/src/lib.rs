@@ -21,6 +21,7 @@ mod schema;
 pub mod settings;
 pub mod sse;
 mod thinking;
+mod tool_list;
 mod wait;
 
 pub use catalogue::ModelRow;

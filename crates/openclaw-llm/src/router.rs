@@ -10,6 +10,7 @@ mod candidates;
 mod cascade;
 mod health;
 mod probe;
+mod reasons;
 mod verdict;
 mod words;
 
@@ -23,6 +24,7 @@ use openclaw_domain::ports::{Clock, Model, Net};
 
 use crate::offline::Offline;
 use crate::settings::Settings;
+use crate::tool_list::ToolLists;
 use cascade::Cascade;
 use health::Health;
 
@@ -38,6 +40,7 @@ struct Shared {
     net: Arc<dyn Net>,
     clock: Arc<dyn Clock>,
     offline: Offline,
+    tools: ToolLists,
     /// Replaced as a whole at reload; a running call keeps what it began with.
     settings: RwLock<Arc<Settings>>,
     /// Held only to read or note a fact, never while waiting.
@@ -60,7 +63,7 @@ impl Router {
         let offline = Offline::new(Arc::clone(&clock));
         let settings = RwLock::new(Arc::new(settings));
         let health = Mutex::new(Health::default());
-        Self { shared: Arc::new(Shared { net, clock, offline, settings, health }) }
+        Self { shared: Arc::new(Shared { net, clock, offline, tools: ToolLists::default(), settings, health }) }
     }
 
     /// Returns all listed models, configured ones first, and the offline one last.

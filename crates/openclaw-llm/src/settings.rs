@@ -6,6 +6,7 @@
 //! used is left out and named in a warning. Called by `app` at start and reload.
 
 mod credentials;
+mod params;
 mod read;
 
 use std::time::Duration;
@@ -22,6 +23,8 @@ use crate::providers::{self, Auth, Quirks};
 use crate::repair::family;
 
 pub use credentials::{Credential, Profile, ProfileKind};
+pub use params::Params;
+pub(crate) use params::widened;
 
 /// Everything the router must know.
 #[derive(Debug, Clone)]
@@ -32,6 +35,10 @@ pub struct Settings {
     pub(crate) aliases: Vec<(String, ModelRef)>,
     /// Models people may pick: `provider/model`, or a beginning with `*`; empty allows all.
     pub(crate) allowed: Vec<String>,
+    /// Request parameters of all models.
+    pub(crate) params: Params,
+    /// Those of one model, `provider/model`, or of all of a provider, `provider/*`.
+    pub(crate) model_params: Vec<(String, Params)>,
 }
 
 /// A finding about the configuration.
@@ -70,6 +77,10 @@ pub struct Provider {
     pub models: Vec<Model>,
     /// Longest silence, when the configuration sets one.
     pub timeout: Option<Duration>,
+    /// Most tokens of an answer of any of its models, by configuration.
+    pub output_cap: Option<u32>,
+    /// Request parameters of all its models.
+    pub params: Params,
 }
 
 impl Provider {
@@ -87,10 +98,11 @@ impl Provider {
     pub(crate) fn model(&self, id: &str) -> Model {
         let listed = || self.models.iter().find(|model| model.id == id);
         let same_family = || self.models.iter().find(|model| family(&model.id) == family(id));
-        match listed().or_else(same_family) {
+        let model = match listed().or_else(same_family) {
             Some(model) => Model { id: id.to_owned(), ..model.clone() },
             None => Model::guess(id),
-        }
+        };
+        Model { output_cap: model.output_cap.or(self.output_cap), ..model }
     }
 }
 
@@ -117,6 +129,10 @@ pub struct Model {
     pub dialect: Option<Dialect>,
     /// A base URL of its own.
     pub base_url: Option<String>,
+    /// Headers sent for this model, over those of the provider.
+    pub headers: Vec<(String, Secret)>,
+    /// Request parameters of its own.
+    pub params: Params,
 }
 
 /// Name parts by which models that reason are recognised.
@@ -184,6 +200,8 @@ impl Model {
             price: None,
             dialect: None,
             base_url: None,
+            headers: Vec::new(),
+            params: Params::default(),
         }
     }
 
@@ -199,6 +217,8 @@ impl Model {
             price: row.price,
             dialect: None,
             base_url: None,
+            headers: Vec::new(),
+            params: Params::default(),
         }
     }
 
@@ -249,6 +269,8 @@ impl Settings {
             default: strict(offline::Offline::model()),
             aliases: Vec::new(),
             allowed: Vec::new(),
+            params: Params::default(),
+            model_params: Vec::new(),
         }
     }
 
@@ -315,6 +337,16 @@ impl Settings {
             })
     }
 
+    /// Returns a provider's model with the request parameters of all layers.
+    pub(crate) fn model(&self, provider: &Provider, id: &str) -> Model {
+        let row = provider.model(id);
+        let of = |name: String| self.model_params.iter().find(|(known, _)| *known == name).map(|(_, params)| params);
+        let own = of(format!("{}/{id}", provider.id)).cloned().unwrap_or_default();
+        let wide = of(format!("{}/*", provider.id)).cloned().unwrap_or_default();
+        let params = own.over(&wide).over(&row.params).over(&provider.params).over(&self.params);
+        Model { params, ..row }
+    }
+
     /// Finds a provider by id.
     pub(crate) fn provider(&self, id: &str) -> Option<&Provider> {
         self.providers.iter().find(|provider| provider.id == id)
@@ -362,6 +394,8 @@ pub(crate) fn of_row(row: &providers::Row) -> Provider {
         key_names: row.key_names.iter().map(|name| (*name).to_owned()).collect(),
         models: row.models.iter().map(Model::of_row).collect(),
         timeout: None,
+        output_cap: None,
+        params: Params::default(),
     }
 }
 

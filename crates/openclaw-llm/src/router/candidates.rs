@@ -10,6 +10,7 @@ use openclaw_domain::Timestamp;
 use openclaw_domain::model::{ModelChoice, ModelRef};
 
 use super::health::{Health, Key};
+use super::reasons::Reasons;
 use super::words::class_in_words;
 use crate::settings::{Credential, Model, Provider, Settings, canonical};
 
@@ -46,7 +47,7 @@ pub(super) struct Now {
 /// The candidates of a call, and why some are asked late.
 pub(super) struct Plan {
     pub(super) waiting: VecDeque<Candidate>,
-    pub(super) reasons: Vec<String>,
+    pub(super) reasons: Reasons,
 }
 
 /// Orders the candidates of a choice.
@@ -57,18 +58,18 @@ pub(super) fn plan(settings: &Settings, choice: &ModelChoice, health: &Health, n
             models.push(model);
         }
     }
-    let mut plan = Plan { waiting: VecDeque::new(), reasons: Vec::new() };
+    let mut plan = Plan { waiting: VecDeque::new(), reasons: Reasons::default() };
     let mut resting = VecDeque::new();
     for candidate in models.into_iter().flat_map(|model| candidates(settings, model)).take(CANDIDATES_MAX) {
         let lapses = candidate.credential.as_ref().and_then(|credential| credential.expires_at);
         let model = &candidate.model;
         match health.resting(&candidate.key(), now.monotonic) {
             Some(rest) => {
-                plan.reasons.push(format!("{model} rests after {}", class_in_words(rest.class)));
+                plan.reasons.rests(model, &format!("after {}", class_in_words(rest.class)));
                 resting.push_back(Candidate { asked_wait: rest.asked, ..candidate });
             }
             None if lapses.is_some_and(|at| at <= now.wall) => {
-                plan.reasons.push(format!("{model} rests because its login has lapsed"));
+                plan.reasons.rests(model, "because its login has lapsed");
                 resting.push_back(candidate);
             }
             None => plan.waiting.push_back(candidate),
@@ -91,7 +92,7 @@ fn candidates(settings: &Settings, model: ModelRef) -> Vec<Candidate> {
     };
     let provider = &settings.providers[at];
     let pinned = pinned(provider, &model.model);
-    let row = provider.model(pinned.as_ref().map_or(model.model.as_str(), |(id, _)| id));
+    let row = settings.model(provider, pinned.as_ref().map_or(model.model.as_str(), |(id, _)| id));
     let made = |credential: Option<&Credential>| Candidate {
         model: model.clone(),
         provider: Some(at),

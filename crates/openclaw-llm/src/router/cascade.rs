@@ -17,8 +17,9 @@ use openclaw_domain::ports::Model as _;
 
 use super::Shared;
 use super::candidates::{Candidate, Now, Plan, plan};
+use super::reasons::Reasons;
 use super::verdict::{Standing, Verdict, level, verdict};
-use super::words::{bounded, class_in_words, no_credential, without_name};
+use super::words::{bounded, next_step, no_credential};
 use crate::dialect::{Call, Form, Reading, encode};
 use crate::error::{error, protocol, refuses_altogether};
 use crate::exchange::{self, Exchange};
@@ -61,7 +62,7 @@ pub(super) struct Cascade {
     /// A retry was decided and must wait this long first.
     pause: Duration,
     /// Why earlier candidates did not answer.
-    reasons: Vec<String>,
+    reasons: Reasons,
     /// What is said when nobody answers: the wanted model's failure, else the first.
     main_error: Option<Error>,
     is_over: bool,
@@ -120,8 +121,7 @@ impl Cascade {
                         return Some(Err(fatal));
                     }
                     None if std::mem::take(&mut self.has_output) => {
-                        let reason = self.reasons.last().cloned().unwrap_or_default();
-                        return Some(Ok(ModelEvent::Superseded { reason }));
+                        return Some(Ok(ModelEvent::Superseded { reason: bounded(self.reasons.newest()) }));
                     }
                     None => {}
                 },
@@ -175,7 +175,7 @@ impl Cascade {
             _ => None,
         };
         let why = if selected.model != wanted {
-            let because = self.reasons.join("; ");
+            let because = self.reasons.all();
             Some(bounded(format!("answered by {} because {because}", selected.model)))
         } else {
             lowered.map(|asked| {
@@ -219,18 +219,16 @@ impl Cascade {
         let Some(attempt) = self.attempt.as_mut() else { return Some(error) };
         self.live = None;
         let model = attempt.candidate.model.clone();
-        let error = Error { message: format!("{model}: {}", error.message), model: Some(model.clone()), ..error };
+        let error = Error { model: Some(model.clone()), ..error };
         tracing::debug!(model = %model, class = ?error.class, status = error.status, "a model call failed");
         if self.main_error.is_none() || model == canonical(&self.request.choice.primary) {
             self.main_error = Some(error.clone());
         }
-        let reason =
-            bounded(format!("{model} failed ({}): {}", class_in_words(error.class), without_name(&error, &model)));
         let standing = Standing { tries: attempt.tries, has_others: !self.waiting.is_empty() };
         match verdict(&error, standing) {
             Verdict::Again(wait) => {
                 self.pause = wait;
-                self.note(&model, reason);
+                self.reasons.failed(&model, &error);
                 return None;
             }
             Verdict::ThinkLess => match attempt.thinking {
@@ -244,10 +242,10 @@ impl Cascade {
                     attempt.thinking = self.request.choice.thinking.and_then(|wanted| level(wanted, &known));
                     return None;
                 }
-                None => return self.plainer(error, reason),
+                None => return self.plainer(error),
             },
-            Verdict::Plainer => return self.plainer(error, reason),
-            Verdict::Stop => return self.stop(error, reason),
+            Verdict::Plainer => return self.plainer(error),
+            Verdict::Stop => return self.stop(error),
             Verdict::Rotate => self.rests(&error),
             Verdict::Cascade => {
                 self.rests(&error);
@@ -256,17 +254,8 @@ impl Cascade {
             Verdict::Skip => self.waiting.retain(|candidate| candidate.model != model),
         }
         self.attempt = None;
-        self.note(&model, reason);
+        self.reasons.failed(&model, &error);
         None
-    }
-
-    /// Keeps a reason once, however often it came; a failure says more than a rest.
-    fn note(&mut self, model: &ModelRef, reason: String) {
-        let rested = format!("{model} rests ");
-        self.reasons.retain(|earlier| !earlier.starts_with(&rested));
-        if !self.reasons.contains(&reason) {
-            self.reasons.push(reason);
-        }
     }
 
     fn rests(&mut self, error: &Error) {
@@ -277,9 +266,9 @@ impl Cascade {
     }
 
     /// Tries the same once more in the plainest form.
-    fn plainer(&mut self, error: Error, reason: String) -> Option<Error> {
+    fn plainer(&mut self, error: Error) -> Option<Error> {
         let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.form != Form::Plain) else {
-            return self.stop(error, reason);
+            return self.stop(error);
         };
         attempt.form = Form::Plain;
         attempt.blames_extras = crate::error::names_a_parameter(&error.message);
@@ -288,15 +277,16 @@ impl Cascade {
 
     /// Ends the call with this error, unless it is a stand-in's: then the others are
     /// still asked, and the wanted model's own failure is what the person hears about.
-    fn stop(&mut self, error: Error, reason: String) -> Option<Error> {
+    fn stop(&mut self, error: Error) -> Option<Error> {
         let model = error.model.clone()?;
         let is_stand_in = model != canonical(&self.request.choice.primary);
         if !is_stand_in || error.class == ErrorClass::ContentRefused {
-            return Some(error);
+            self.reasons.failed(&model, &error);
+            return Some(self.spoken(self.reasons.newest(), error));
         }
         self.waiting.retain(|candidate| candidate.model != model);
         self.attempt = None;
-        self.note(&model, reason);
+        self.reasons.failed(&model, &error);
         None
     }
 
@@ -306,11 +296,17 @@ impl Cascade {
         let Some(main) = self.main_error.take() else {
             return error(ErrorClass::NotConfigured, "no model is configured; run `openclaw onboard`");
         };
-        if self.reasons.len() < 2 {
-            return main;
-        }
-        let message = bounded(format!("no model could answer: {}", self.reasons.join("; ")));
-        Error { message, ..main }
+        let lead = if self.reasons.has_several_models() { "no model could answer: " } else { "" };
+        self.spoken(format!("{lead}{}", self.reasons.all()), main)
+    }
+
+    /// Words an error for people: what happened, then what to do about it.
+    fn spoken(&self, what: String, error: Error) -> Error {
+        let what = bounded(what);
+        let model = error.model.as_ref();
+        let step = model.and_then(|model| next_step(error.class, model, self.settings.provider(&model.provider)));
+        let message = step.map(|step| format!("{what}. {step}")).unwrap_or(what);
+        Error { message, ..error }
     }
 }
 
@@ -348,7 +344,10 @@ async fn open(
     if candidate.credential.is_none() && !provider.is_keyless {
         return Err(error(ErrorClass::NotConfigured, no_credential(provider)));
     }
-    let call = Call { request, provider, model: &candidate.row, thinking: attempt.thinking, form: attempt.form };
+    let model = &candidate.row;
+    let tools = shared.tools.get(&request.tools, model.dialect.unwrap_or(provider.dialect))?;
+    let (thinking, form) = (attempt.thinking, attempt.form);
+    let call = Call { request, provider, model, thinking, form, tools: tools.as_deref() };
     let encoded = encode(&call)?;
     let sent = exchange::request(&call, candidate.credential.as_ref(), encoded);
     let reading = Reading { names: Names::of(&request.tools), quirks: provider.quirks, model: candidate.model.clone() };

@@ -8,7 +8,7 @@ use openclaw_domain::ports::net::HeaderValue;
 use serde_json::{Map, Value};
 
 use super::credentials::{Credential, Profile, ordered, secret_of};
-use super::{Model, Provider, Settings, Warning, canonical, default_auth, of_row, strict};
+use super::{Model, Params, Provider, Secret, Settings, Warning, canonical, default_auth, of_row, strict};
 use crate::dialect::Dialect;
 use crate::names::IdRule;
 use crate::offline;
@@ -46,6 +46,13 @@ pub(super) fn settings(
     }
     let mut settings = Settings { providers, ..Settings::offline() };
     settings.aliases = aliases(agents_defaults);
+    settings.params = reader.params(agents_defaults, "agents.defaults");
+    for (name, section) in objects(agents_defaults.get("models")) {
+        if let Ok(model) = name.parse::<ModelRef>() {
+            let params = reader.params(section, &format!("agents.defaults.models.{name}"));
+            settings.model_params.push((canonical(&model).to_string(), params));
+        }
+    }
     let allowed = agents_defaults.pointer("/modelPolicy/allow").and_then(Value::as_array).into_iter().flatten();
     settings.allowed = allowed.filter_map(Value::as_str).map(str::to_owned).collect();
     settings.default = reader.default(&settings, agents_defaults);
@@ -90,7 +97,7 @@ impl Reader<'_> {
         let tokens = names.1.iter().map(|name| (name, Auth::Bearer));
         let from_env = keys.chain(tokens).find_map(|(name, auth)| {
             let value = (self.key)(name).filter(|text| !text.trim().is_empty())?;
-            let secret = super::Secret::new(value.trim());
+            let secret = Secret::new(value.trim());
             Some(Credential { profile: format!("{id}:env"), auth, secret, expires_at: None })
         });
         found.extend(from_env);
@@ -134,7 +141,14 @@ impl Reader<'_> {
         provider.is_configured = true;
         provider.timeout = section.get("timeoutSeconds").and_then(Value::as_f64).and_then(bounded_seconds);
         self.log_in(&mut provider, section, &path, row);
-        self.headers(&mut provider, section, &path);
+        provider.output_cap = count(section, "maxTokens");
+        provider.params = self.params(section, &path);
+        // The transport override comes last and wins.
+        let headers = self.headers(section, &path).into_iter();
+        let own = self.headers(section.get("request").unwrap_or(&Value::Null), &format!("{path}.request"));
+        let headers = headers.filter(|(name, _)| own.iter().all(|(other, _)| other != name)).collect::<Vec<_>>();
+        let headers = headers.into_iter().chain(own);
+        provider.headers = headers.map(|(name, secret)| (name, HeaderValue::Secret(secret))).collect();
         self.models(&mut provider, section, &path);
         Some(provider)
     }
@@ -174,7 +188,12 @@ impl Reader<'_> {
         provider.is_keyless = inline.is_null() && !is_well_known;
     }
 
-    fn headers(&mut self, provider: &mut Provider, section: &Value, path: &str) {
+    fn params(&mut self, section: &Value, path: &str) -> Params {
+        Params::read(section.get("params"), &format!("{path}.params"), &mut self.warnings)
+    }
+
+    fn headers(&mut self, section: &Value, path: &str) -> Vec<(String, Secret)> {
+        let mut headers = Vec::new();
         for (name, value) in objects(section.get("headers")) {
             let path = format!("{path}.headers.{name}");
             let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -183,8 +202,9 @@ impl Reader<'_> {
                 continue;
             }
             let secret = secret_of(value, &path, self.key, &mut self.warnings);
-            provider.headers.extend(secret.map(|secret| (name.to_ascii_lowercase(), HeaderValue::Secret(secret))));
+            headers.extend(secret.map(|secret| (name.to_ascii_lowercase(), secret)));
         }
+        headers
     }
 
     fn models(&mut self, provider: &mut Provider, section: &Value, path: &str) {
@@ -192,7 +212,11 @@ impl Reader<'_> {
         let mut models = Vec::with_capacity(listed.len());
         for (at, entry) in listed.iter().enumerate() {
             match text(entry, "id") {
-                Some(id) => models.push(model(provider.model(id), entry)),
+                Some(id) => {
+                    let path = format!("{path}.models.{at}");
+                    let (headers, params) = (self.headers(entry, &path), self.params(entry, &path));
+                    models.push(Model { headers, params, ..model(provider.model(id), entry) });
+                }
                 None => self.warn(format!("{path}.models.{at}"), "has no id and is ignored"),
             }
         }
@@ -285,6 +309,8 @@ fn bare(dialect: Dialect) -> Provider {
         key_names: Vec::new(),
         models: Vec::new(),
         timeout: None,
+        output_cap: None,
+        params: Params::default(),
     }
 }
 
@@ -343,12 +369,14 @@ fn model(known: Model, entry: &Value) -> Model {
         name: text(entry, "name").map_or(known.name, str::to_owned),
         window: count(entry, "contextTokens").or_else(|| count(entry, "contextWindow")).or(known.window),
         output_tokens_max: count(entry, "maxTokens").or(known.output_tokens_max),
-        output_cap: count(entry, "maxTokens"),
+        output_cap: count(entry, "maxTokens").or(known.output_cap),
         reasons: entry.get("reasoning").and_then(Value::as_bool).unwrap_or(known.reasons),
         sees: inputs.map_or(known.sees, |kinds| kinds.iter().any(|kind| kind.as_str() == Some("image"))),
         price: entry.get("cost").and_then(price).or(known.price),
         dialect: text(entry, "api").and_then(Dialect::from_api),
         base_url: text(entry, "baseUrl").map(|url| url.trim_end_matches('/').to_owned()),
+        headers: known.headers,
+        params: known.params,
         id: known.id,
     }
 }

@@ -114,7 +114,24 @@ async fn without_stand_ins_the_choice_is_strict() {
     let bench = bench(&pair(), a_fails(|| refusal(401, &json!({ "message": "bad key" }))));
     let outcome = bench.run(asking(&["a/one"])).await;
     assert_eq!((outcome.error().class, asked(&bench)), (ErrorClass::Auth, vec!["a/one".to_owned()]));
-    assert_eq!(outcome.error().message, "a/one: bad key");
+    let expected = "a/one failed (login refused): bad key. \
+        Check the key in models.providers.a.apiKey, then run `openclaw models probe a/one`";
+    assert_eq!(outcome.error().message, expected);
+}
+
+#[tokio::test]
+async fn a_model_that_is_down_is_one_cause_and_one_next_step() {
+    let down = || Reply::fail(NetError::Connect { host: "a.test".into(), message: "refused".into() });
+    let bench = bench(&pair(), FakeNet::answering(move |_| down()));
+    let outcome = bench.run(asking(&["a/one"])).await;
+    assert_eq!(asked(&bench).len(), 3);
+    let cause = "failed (network error, tried 3 times): connection to a.test failed: refused";
+    let step = "Check that the server runs and that models.providers.a.baseUrl is right";
+    assert_eq!(outcome.error().message, format!("a/one {cause}. {step}"));
+    // Two models of the same dead server are still one cause.
+    let both = bench.run(asking(&["a/two", "a/one"])).await.error().message.clone();
+    assert!(both.starts_with("no model could answer: a/two and a/one failed (network error"), "{both}");
+    assert_eq!(both.matches("refused").count(), 1, "{both}");
 }
 
 #[tokio::test]
@@ -390,8 +407,8 @@ async fn after_visible_output_a_new_attempt_declares_it_void() {
     superseded: a/one failed (truncated answer): the stream ended before a finish_reason
     selected a/one because None
     text "Half an"
-    superseded: a/one failed (truncated answer): the stream ended before a finish_reason
-    selected b/three because Some("answered by b/three because a/one failed (truncated answer): the stream ended before a finish_reason")
+    superseded: a/one failed (truncated answer, tried 2 times): the stream ended before a finish_reason
+    selected b/three because Some("answered by b/three because a/one failed (truncated answer, tried 2 times): the stream ended before a finish_reason")
     text "from b"
     done EndTurn
       text "from b"

@@ -2,8 +2,8 @@
 
 use openclaw_domain::model::ErrorClass;
 use openclaw_llm::Dialect;
-use openclaw_testkit::FakeNet;
 use openclaw_testkit::net::Reply;
+use openclaw_testkit::{FakeNet, contract};
 
 use crate::harness::{bench, config, done_words, hello, play, stream};
 
@@ -88,12 +88,24 @@ async fn a_connection_that_breaks_in_the_middle_is_truncated() {
 }
 
 #[tokio::test]
+async fn every_dialect_keeps_the_contract_of_the_model_port() {
+    for (name, dialect, bytes) in GOOD {
+        let (dialect, bytes) = (*dialect, *bytes);
+        let bench = bench(&config(dialect), FakeNet::answering(move |_| stream(dialect, bytes, 64)));
+        let done = contract::model::answers(&bench.router, hello()).await;
+        assert_eq!(done.turn.model.to_string(), "p/m", "{name}");
+        let calls = contract::model::may_be_dropped(&bench.router, &hello()).await;
+        assert_eq!(bench.net.requests().len(), calls + 1, "{name}: a dropped call is not made again");
+    }
+}
+
+#[tokio::test]
 async fn an_error_inside_a_stream_ends_it_with_that_error() {
     for (dialect, bytes) in BROKEN {
         let outcome = play(*dialect, bytes, 5).await;
         assert!(!outcome.is_done(), "{dialect:?}");
         assert_eq!(outcome.error().class, ErrorClass::Overloaded, "{dialect:?}: {}", outcome.error());
-        assert!(outcome.error().message.starts_with("p/m: "), "{}", outcome.error());
+        assert!(outcome.error().message.starts_with("p/m failed (overloaded, tried "), "{}", outcome.error());
     }
 }
 

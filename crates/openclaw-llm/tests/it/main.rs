@@ -7,6 +7,7 @@ mod failover;
 mod golden;
 mod harness;
 mod local;
+mod params;
 mod replay;
 mod traps;
 mod wire;

@@ -10,7 +10,7 @@ use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
 use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::dialect::{Call, Encoded, Form};
@@ -33,15 +33,21 @@ struct Body<'a> {
     max_tokens: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     system: Vec<Block<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a RawValue>,
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_config: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stop_sequences: Vec<String>,
     stream: bool,
 }
 
@@ -117,12 +123,18 @@ impl<'a> From<Kind<'a>> for Block<'a> {
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
     let max_tokens = call.output_tokens_max().unwrap_or_else(|| default_max_tokens(call));
     let thinking = call.level().map_or(Claude::Omit, |level| thinking::claude(&call.model.id, level, max_tokens));
-    let temperature = call.request.temperature.filter(|_| takes_temperature(call, thinking));
+    let params = call.sampling();
+    let may_sample = takes_temperature(call, thinking);
+    let temperature = params.temperature.filter(|_| may_sample);
+    // Not both: newer models refuse a request that names both.
+    let top_p = params.top_p.filter(|_| may_sample && temperature.is_none());
+    let top_k = params.top_k.filter(|_| may_sample);
+    let samples = temperature.is_some() || top_p.is_some() || top_k.is_some();
     let mut body = Body {
         model: &call.model.id,
         max_tokens,
         system: system(call),
-        tools: schema::unique(&call.request.tools).map(tool).collect(),
+        tools: call.tools,
         messages: messages(call)?,
         thinking: thinking_field(thinking),
         output_config: match thinking {
@@ -130,6 +142,9 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
             Claude::Adaptive(None) | Claude::Budget(_) | Claude::Disabled | Claude::Omit => None,
         },
         temperature,
+        top_p,
+        top_k,
+        stop_sequences: params.stop,
         stream: true,
     };
     if call.form.has_extras() {
@@ -137,11 +152,11 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
     }
     let path = if call.provider.base_url.ends_with("/v1") { "/messages" } else { "/v1/messages" };
     let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
-    Ok(Encoded { path: path.to_owned(), headers: headers(call, thinking, temperature), body })
+    Ok(Encoded { path: path.to_owned(), headers: headers(call, thinking, samples), body })
 }
 
-fn headers(call: &Call<'_>, thinking: Claude, temperature: Option<f32>) -> Vec<(&'static str, String)> {
-    let is_new = call.quirks().is_first_party && temperature.is_none() && call.form == Form::Full;
+fn headers(call: &Call<'_>, thinking: Claude, samples: bool) -> Vec<(&'static str, String)> {
+    let is_new = call.quirks().is_first_party && !samples && call.form == Form::Full;
     let mut headers = vec![("anthropic-version", if is_new { VERSION_NEW } else { VERSION }.to_owned())];
     let interleaves = matches!(thinking, Claude::Budget(_)) && !call.request.tools.is_empty();
     if interleaves && call.quirks().is_first_party && call.form.has_extras() {
@@ -183,6 +198,11 @@ fn thinking_field(thinking: Claude) -> Option<Value> {
 fn system<'a>(call: &Call<'a>) -> Vec<Block<'a>> {
     let sections = call.request.system.iter().filter(|text| !text.trim().is_empty());
     sections.map(|text| Kind::Text { text: Cow::Borrowed(text.as_str()) }.into()).collect()
+}
+
+/// Writes the tools on offer.
+pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&schema::unique(specs).map(tool).collect::<Vec<_>>())
 }
 
 fn tool(tool: &ToolSpec) -> Tool<'_> {

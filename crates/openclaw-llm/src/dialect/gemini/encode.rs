@@ -10,7 +10,7 @@ use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
 use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Call, Encoded};
@@ -28,8 +28,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     system_instruction: Option<Value>,
     contents: Vec<Content<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tools<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     generation_config: Map<String, Value>,
 }
@@ -103,12 +103,10 @@ struct FunctionCall<'a> {
 
 /// Encodes a call.
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
-    let declarations: Vec<_> = schema::unique(&call.request.tools).map(declaration).collect();
-    let tools = if declarations.is_empty() { Vec::new() } else { vec![Tools { function_declarations: declarations }] };
     let body = Body {
         system_instruction: call.system().map(|text| json!({ "parts": [{ "text": text }] })),
         contents: contents(call)?,
-        tools,
+        tools: call.tools,
         generation_config: generation_config(call),
     };
     let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
@@ -125,15 +123,28 @@ fn generation_config(call: &Call<'_>) -> Map<String, Value> {
     if let Some(limit) = call.output_tokens_max() {
         config.insert("maxOutputTokens".to_owned(), json!(limit));
     }
+    let params = call.sampling();
     // From 3 on the default sampling is to be left alone.
-    if let Some(temperature) = call.request.temperature.filter(|_| call.form.has_extras() && !is_third(&call.model.id))
-    {
-        config.insert("temperature".to_owned(), json!(temperature));
-    }
+    let may_sample = !is_third(&call.model.id);
+    let rows = [
+        ("temperature", params.temperature.filter(|_| may_sample).map(Value::from)),
+        ("topP", params.top_p.filter(|_| may_sample).map(Value::from)),
+        ("topK", params.top_k.filter(|_| may_sample).map(Value::from)),
+        ("seed", params.seed.map(Value::from)),
+        ("presencePenalty", params.presence_penalty.map(Value::from)),
+        ("frequencyPenalty", params.frequency_penalty.map(Value::from)),
+        ("stopSequences", (!params.stop.is_empty()).then(|| json!(params.stop))),
+    ];
+    config.extend(rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     if let Some(level) = call.level() {
         config.insert("thinkingConfig".to_owned(), thinking::gemini(&call.model.id, level));
     }
     config
+}
+
+/// Writes the tools on offer.
+pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&[Tools { function_declarations: schema::unique(specs).map(declaration).collect() }])
 }
 
 fn declaration(tool: &ToolSpec) -> Declaration<'_> {

@@ -10,7 +10,7 @@ use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
 use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Call, Encoded};
@@ -30,8 +30,8 @@ const ANSWER: u64 = 4_096;
 struct Body<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a RawValue>,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     think: Option<Value>,
@@ -88,11 +88,10 @@ struct Function<'a> {
 /// Encodes a call.
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
     let messages = messages(call)?;
-    let tools: Vec<_> = schema::unique(&call.request.tools).map(tool).collect();
     let mut body = Body {
         model: &call.model.id,
         messages,
-        tools,
+        tools: call.tools,
         stream: true,
         think: call.level().map(|level| thinking::ollama(&call.model.id, level)),
         truncate: call.form.has_extras().then_some(false),
@@ -114,9 +113,17 @@ fn options(call: &Call<'_>) -> Map<String, Value> {
     if let Some(limit) = call.output_tokens_max() {
         options.insert("num_predict".to_owned(), json!(limit));
     }
-    if let Some(temperature) = call.request.temperature.filter(|_| call.form.has_extras()) {
-        options.insert("temperature".to_owned(), json!(temperature));
-    }
+    let params = call.sampling();
+    let rows = [
+        ("temperature", params.temperature.map(Value::from)),
+        ("top_p", params.top_p.map(Value::from)),
+        ("top_k", params.top_k.map(Value::from)),
+        ("seed", params.seed.map(Value::from)),
+        ("presence_penalty", params.presence_penalty.map(Value::from)),
+        ("frequency_penalty", params.frequency_penalty.map(Value::from)),
+        ("stop", (!params.stop.is_empty()).then(|| json!(params.stop))),
+    ];
+    options.extend(rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     options
 }
 
@@ -127,6 +134,11 @@ fn window(body_bytes: usize, call: &Call<'_>) -> u32 {
     let limit = call.model.window.unwrap_or(WINDOW_MAX);
     let step = u32::try_from(need.next_power_of_two()).unwrap_or(u32::MAX);
     step.max(WINDOW_MIN).min(limit)
+}
+
+/// Writes the tools on offer.
+pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&schema::unique(specs).map(tool).collect::<Vec<_>>())
 }
 
 fn tool(tool: &ToolSpec) -> Tool<'_> {

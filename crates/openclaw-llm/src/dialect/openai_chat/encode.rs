@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
+use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Call, Encoded};
@@ -23,8 +24,8 @@ use crate::{names, thinking};
 struct Body<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a RawValue>,
     stream: bool,
     #[serde(flatten)]
     more: Map<String, Value>,
@@ -100,18 +101,18 @@ struct Declaration<'a> {
 
 /// Encodes a call.
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
-    let body = Body {
-        model: &call.model.id,
-        messages: messages(call)?,
-        tools: schema::unique(&call.request.tools).map(tool).collect(),
-        stream: true,
-        more: more(call),
-    };
+    let body =
+        Body { model: &call.model.id, messages: messages(call)?, tools: call.tools, stream: true, more: more(call) };
     let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
     Ok(Encoded { path: "/chat/completions".to_owned(), headers: Vec::new(), body })
 }
 
-fn tool(tool: &openclaw_domain::tool::ToolSpec) -> Tool<'_> {
+/// Writes the tools on offer.
+pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&schema::unique(specs).map(tool).collect::<Vec<_>>())
+}
+
+fn tool(tool: &ToolSpec) -> Tool<'_> {
     Tool {
         r#type: "function",
         function: Declaration {
@@ -140,14 +141,28 @@ fn more(call: &Call<'_>) -> Map<String, Value> {
         if quirks.stream_usage {
             more.insert("stream_options".to_owned(), json!({ "include_usage": true }));
         }
-        if let Some(temperature) = call.request.temperature {
-            more.insert("temperature".to_owned(), json!(temperature));
-        }
+        sampling(call, &mut more);
         if quirks.cache_key && !call.request.cache_key.is_empty() {
             more.insert("prompt_cache_key".to_owned(), json!(call.request.cache_key));
         }
     }
     more
+}
+
+fn sampling(call: &Call<'_>, more: &mut Map<String, Value>) {
+    let params = call.sampling();
+    // The first party refuses what it never had.
+    let top_k = params.top_k.filter(|_| !call.quirks().is_first_party);
+    let rows = [
+        ("temperature", params.temperature.map(Value::from)),
+        ("top_p", params.top_p.map(Value::from)),
+        ("top_k", top_k.map(Value::from)),
+        ("seed", params.seed.map(Value::from)),
+        ("presence_penalty", params.presence_penalty.map(Value::from)),
+        ("frequency_penalty", params.frequency_penalty.map(Value::from)),
+        ("stop", (!params.stop.is_empty()).then(|| json!(params.stop))),
+    ];
+    more.extend(rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
 }
 
 fn messages<'a>(call: &Call<'a>) -> Result<Vec<Message<'a>>, Error> {

@@ -10,7 +10,7 @@ use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
 use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::dialect::{Call, Encoded};
@@ -25,14 +25,16 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<String>,
     input: Vec<Entry<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,17 +78,18 @@ enum Piece<'a> {
 
 /// Encodes a call.
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
-    let has_extras = call.form.has_extras();
+    let (has_extras, params) = (call.form.has_extras(), call.sampling());
     let cache_key = Some(call.request.cache_key.as_str()).filter(|key| !key.is_empty());
     let body = Body {
         model: &call.model.id,
         instructions: call.system(),
         input: input(call)?,
-        tools: schema::unique(&call.request.tools).map(tool).collect(),
+        tools: call.tools,
         max_output_tokens: call.output_tokens_max(),
         reasoning: call.level().and_then(reasoning),
         // Models that reason refuse sampling parameters.
-        temperature: call.request.temperature.filter(|_| has_extras && !call.model.reasons),
+        temperature: params.temperature.filter(|_| !call.model.reasons),
+        top_p: params.top_p.filter(|_| !call.model.reasons),
         prompt_cache_key: cache_key.filter(|_| has_extras && call.quirks().cache_key),
         include: if call.model.reasons && has_extras { vec!["reasoning.encrypted_content"] } else { Vec::new() },
         store: false,
@@ -103,6 +106,11 @@ fn reasoning(level: openclaw_domain::model::Thinking) -> Option<Value> {
         Some(effort) => Some(json!({ "effort": effort, "summary": "auto" })),
         None => Some(json!({ "summary": "auto" })),
     }
+}
+
+/// Writes the tools on offer.
+pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&schema::unique(specs).map(tool).collect::<Vec<_>>())
 }
 
 fn tool(tool: &ToolSpec) -> Tool<'_> {
