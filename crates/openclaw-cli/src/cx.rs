@@ -128,7 +128,7 @@ impl<'a> Cx<'a> {
         match line {
             Ok(Some(line)) => Ok(line.trim().to_owned()),
             Ok(None) => Err(self.interrupted()),
-            Err(error) => Err(Failure::usage(format!("cannot read the answer: {error}")).next(instead)),
+            Err(error) => Err(Failure::usage(format!("cannot read the answer: {error}")).next("openclaw --help")),
         }
     }
 

@@ -204,4 +204,23 @@ mod tests {
             assert!(!Failure::from(error.clone()).next.is_empty(), "{error}");
         }
     }
+
+    #[test]
+    fn every_refusal_of_a_gateway_has_a_next_command() {
+        let codes = [
+            ErrorCode::NotLinked,
+            ErrorCode::NotPaired,
+            ErrorCode::AgentTimeout,
+            ErrorCode::InvalidRequest,
+            ErrorCode::ApprovalNotFound,
+            ErrorCode::Unavailable,
+            ErrorCode::Forbidden,
+        ];
+        for code in codes {
+            for kind in ["", "denied", "not_found", "conflict"] {
+                let failure = refused(code, "no", Some(json!({"kind": kind})));
+                assert!(!failure.next.is_empty() && failure.message == "no", "{code:?} {kind}");
+            }
+        }
+    }
 }

@@ -112,3 +112,6 @@ fn clock(ms: i64) -> String {
         hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
     }
 }
+
+#[cfg(test)]
+mod tests;

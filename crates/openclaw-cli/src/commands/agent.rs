@@ -191,12 +191,12 @@ fn lost(cx: &Cx<'_>, error: Error, request: &Request, took: Duration) -> Failure
     match error {
         // The gateway ended the run because its time was up; it calls that a limit.
         Error::Refused(refusal) if took >= request.timeout && refusal.details.as_ref().is_some_and(is_run) => {
-            timed_out(cx, request.timeout).next(next)
+            timed_out(cx, request.timeout, next)
         }
         Error::Closed { .. } => {
             Failure::new(Exit::Unknown, "OUTCOME_UNKNOWN", cx.say(&text::RUN_UNKNOWN, &[])).next(next)
         }
-        Error::Timeout { after, .. } => timed_out(cx, after).next(next),
+        Error::Timeout { after, .. } => timed_out(cx, after, next),
         Error::Refused(refusal) => match refusal.details.as_ref().filter(|details| is_run(details)) {
             // The run was accepted and ended badly: its end travels as an error.
             Some(details) => {
@@ -211,9 +211,9 @@ fn lost(cx: &Cx<'_>, error: Error, request: &Request, took: Duration) -> Failure
     }
 }
 
-fn timed_out(cx: &Cx<'_>, after: Duration) -> Failure {
+fn timed_out(cx: &Cx<'_>, after: Duration, next: String) -> Failure {
     let span = time::span(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-    Failure::new(Exit::Timeout, "TIMEOUT", cx.say(&text::RUN_TIMED_OUT, &[("span", &span)]))
+    Failure::new(Exit::Timeout, "TIMEOUT", cx.say(&text::RUN_TIMED_OUT, &[("span", &span)])).next(next)
 }
 
 fn finish(

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Place};
 use crate::out::{Column, Line, Report, Table, Tone};
 use crate::text;
 
-pub(crate) use write::write;
+pub(crate) use write::{write, write_own};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -245,7 +245,12 @@ fn explain(cx: &Cx<'_>, path: &str) -> Result<Report, Failure> {
     let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
     let value = if known.is_secret && known.value.is_some() { cx.say(&text::HIDDEN, &[]) } else { shown(&known.value) };
     let from = tilde(cx, known.origin.as_deref().unwrap_or("-"));
-    let mut report = Report::of(serde_json::to_value(&known).unwrap_or_default())
+    let data = json!({
+        "path": known.path, "pattern": known.pattern, "doc": known.doc, "expected": known.expected,
+        "default": known.default, "value": known.value, "origin": known.origin, "ring": known.ring,
+        "isSecret": known.is_secret, "takesEffect": known.takes_effect, "below": known.below,
+    });
+    let mut report = Report::of(data)
         .line(Line::new().tone(Tone::Strong, &known.path).text(format!("  {}", known.doc)))
         .line(row("expected", &known.expected))
         .line(row("value", &value))

@@ -180,8 +180,9 @@ fn arguments(cx: &Cx<'_>, run: &RunArguments) -> Vec<String> {
 async fn call(cx: &Cx<'_>, method: String, params: &str, expect_final: bool) -> Result<Report, Failure> {
     let piped;
     let params = if params == "-" {
-        piped =
-            cx.io.read_all().await.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
+        piped = cx.io.read_all().await.map_err(|error| {
+            Failure::usage(format!("cannot read standard input: {error}")).next("openclaw gateway run --help")
+        })?;
         piped.as_str()
     } else {
         params

@@ -2,6 +2,8 @@
 //! Refuses every key until it has been seen for a moment and typing has stopped,
 //! and refuses to allow before the end of the literal was on screen.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::row::{Look, Row, Span, hang};
@@ -12,6 +14,7 @@ use crate::text::Lang;
 
 /// How long a question must have been there, and typing stopped, before keys count.
 pub(crate) const ARMS_AFTER_MS: i64 = 700;
+pub(crate) const ARMS_AFTER: Duration = Duration::from_millis(ARMS_AFTER_MS.unsigned_abs());
 
 /// Questions kept at once; the gateway keeps the others.
 pub(crate) const ASKS_MAX: usize = 64;

@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Card {
     pub(crate) id: String,
     pub(crate) run: String,
-    tool: String,
+    pub(crate) tool: String,
     head: String,
     arguments: String,
     output: String,
@@ -156,6 +156,24 @@ impl Card {
         }
         rows
     }
+}
+
+/// Draws calls of one tool that ended well as one line; each can still be opened.
+pub(crate) fn folded<'a>(cards: impl IntoIterator<Item = &'a Card>, columns: usize, lang: Lang) -> Row {
+    let (mut tool, mut count, mut size, mut ms) = ("", 0_usize, 0_usize, 0_u64);
+    for card in cards {
+        tool = &card.tool;
+        count += 1;
+        size = size.saturating_add(card.size);
+        ms = ms.saturating_add(card.took_ms.unwrap_or(0));
+    }
+    let took = if ms > 0 { format!("  {}", time::span(ms)) } else { String::new() };
+    let size = if columns >= 80 && size > 0 { format!("  {}", bytes(size)) } else { String::new() };
+    let state = text::OK.in_lang(lang);
+    let around = 4 + width::of(&took) + width::of(state) + width::of(&size);
+    let head = width::cut_middle(&format!("{tool} x{count}"), columns.saturating_sub(around));
+    let row = Row::of(Look::Done, "> ").with(Look::Strong, &head).with(Look::Dim, &took);
+    row.with(Look::Plain, "  ").with(Look::Done, state).with(Look::Dim, &size)
 }
 
 fn quoted(line: &str, columns: usize) -> Row {

@@ -105,4 +105,17 @@ mod tests {
         assert_eq!(fit("xz", "zx"), None);
         assert!(fit("模", "选择模型").is_some());
     }
+
+    #[test]
+    fn the_reference_page_names_every_command_and_alias() {
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/tui.md"));
+        for command in &ALL {
+            for name in command.aliases.iter().chain([&command.name]) {
+                assert!(page.contains(&format!("`/{name}`")), "/{name} is missing");
+            }
+        }
+        for level in LEVELS {
+            assert!(page.contains(&format!("`{level}`")), "{level} is missing");
+        }
+    }
 }

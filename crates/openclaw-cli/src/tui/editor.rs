@@ -329,35 +329,61 @@ mod tests {
         assert!(editor.text().len() <= TEXT_BYTES_MAX);
     }
 
-    /// A small generator: the same 500 texts every time, no seed to lose.
-    fn samples() -> Vec<String> {
-        const PIECES: [&str; 14] =
-            ["a", "Z", " ", "中", "文", "ﾊ", "é", "e\u{301}", "👩\u{200d}💻", "🇨🇳", "👍🏽", "한", "ก\u{e33}", "～"];
-        let mut state = 7_u64;
-        let mut next = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(state >> 33).unwrap_or(0) % limit
-        };
-        (0..500).map(|_| (0..1 + next(30)).map(|_| PIECES[next(PIECES.len())]).collect()).collect()
+    /// Numbers that look random and are the same in every run.
+    fn numbers() -> impl FnMut(usize) -> usize {
+        let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+        move |below| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 33).unwrap() % below
+        }
     }
 
     #[test]
     fn the_cursor_column_equals_the_reference_width_for_500_cases() {
         use unicode_width::UnicodeWidthStr as _;
-        for (number, text) in samples().into_iter().enumerate() {
+        // Clusters with the columns they take; `unicode-width` must agree on the whole text.
+        let clusters = [
+            ("a", 1),
+            ("Z", 1),
+            (" ", 1),
+            ("é", 1),
+            ("e\u{301}", 1),
+            ("o\u{302}\u{323}", 1),
+            ("ﾊ", 1),
+            ("中", 2),
+            ("文", 2),
+            ("。", 2),
+            ("かゞ", 4),
+            ("한", 2),
+            ("Ａ", 2),
+            ("👩\u{200d}💻", 2),
+            ("👍🏽", 2),
+            ("🇨🇳", 2),
+            ("🦀", 2),
+            ("❤\u{fe0f}", 2),
+            ("ก\u{e47}", 1),
+            ("я", 1),
+            ("～", 2),
+        ];
+        let mut next = numbers();
+        for case in 0..500 {
+            let picked: Vec<(&str, usize)> = (0..next(40)).map(|_| clusters[next(clusters.len())]).collect();
+            let text: String = picked.iter().map(|(text, _)| *text).collect();
             let mut editor = typed(&text);
-            for _ in 0..number % 7 {
+            let wide: usize = picked.iter().map(|(_, wide)| wide).sum();
+            assert_eq!(editor.layout(1000).cursor_column, wide, "{case} {text:?}");
+            assert_eq!(text.width(), wide, "{case} {text:?}");
+            for _ in 0..next(20) {
                 editor.left();
             }
-            let wide = editor.layout(1000);
-            let before: usize = editor.text[..editor.cursor].graphemes(true).map(|cluster| cluster.width()).sum();
-            assert_eq!((wide.cursor_row, wide.cursor_column), (0, before), "{text:?}");
-            for columns in [2, 3, 10, 33] {
-                let layout = editor.layout(columns);
-                assert_eq!(layout.rows.concat(), text);
-                assert!(layout.rows.iter().all(|row| width::of(row) <= columns), "{columns} {text:?}");
-                assert!(layout.cursor_column < columns.max(3), "{columns} {text:?}");
-            }
+            let head = editor.text()[..editor.cursor].width();
+            assert_eq!(editor.layout(1000).cursor_column, head, "{case} {text:?}");
+            let columns = 2 + next(60);
+            let layout = editor.layout(columns);
+            assert_eq!(layout.rows.concat(), text, "{case}");
+            let above: usize = layout.rows[..layout.cursor_row].iter().map(|row| row.width()).sum();
+            assert_eq!(above + layout.cursor_column, head, "{case} {columns} {text:?}");
+            assert!(layout.rows.iter().all(|row| row.width() <= columns) && layout.cursor_column < columns, "{case}");
         }
     }
 }

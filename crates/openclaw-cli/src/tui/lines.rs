@@ -3,16 +3,17 @@
 //! below in whole lines, one per event. No printed line is ever touched again and
 //! no escape sequence is written.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use openclaw_client::Client;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::TuiOptions;
-use super::approval::Armed;
-use super::approval::{Ask, Drawing};
+use super::approval::{ARMS_AFTER, Armed, Ask, Drawing};
 use super::row::Row;
+use super::state::QUEUE_MAX;
 use super::text as own;
 use crate::failure::Failure;
 use crate::out::visible::{Shape, visible};
@@ -35,11 +36,11 @@ type Typed = tokio::io::Lines<BufReader<tokio::io::Stdin>>;
 pub(super) async fn run(client: Client, options: TuiOptions) -> Result<(), Failure> {
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     let mut next = options.first_message.clone();
-    let mut talk = Talk { client, options };
+    let mut talk = Talk { client, options, early: VecDeque::new() };
     put(text::CHAT_HINT.in_lang(talk.options.lang)).await;
     talk.history().await?;
     loop {
-        let line = match next.take() {
+        let line = match next.take().or_else(|| talk.early.pop_front()) {
             Some(line) => line,
             None => match input.next_line().await {
                 Ok(Some(line)) => line,
@@ -66,6 +67,8 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<(), Failu
 struct Talk {
     client: Client,
     options: TuiOptions,
+    /// Lines typed before a question was there: messages, said when the turn is over.
+    early: VecDeque<String>,
 }
 
 impl Talk {
@@ -86,10 +89,11 @@ impl Talk {
         let mut follower = Follower::new(&request.run_id, &request.session_key);
         let (client, lang) = (self.client.clone(), self.options.lang);
         let mut lines = Lines { lang, open: String::new() };
+        let early = &mut self.early;
         let ended = follow(&client, &request, &mut follower, async |told| {
             if let Told::Asked(question) = &told {
                 put_all(lines.end()).await;
-                let decision = ask(input, lang, question).await;
+                let decision = ask(input, lang, question, early).await;
                 let id = peek::text(question, "/id");
                 let answer = client.call("exec.approval.resolve", json!({"id": id, "decision": decision}));
                 if let Err(error) = answer.await {
@@ -166,10 +170,16 @@ impl Lines {
 }
 
 /// Shows the literal thing that would run, whole, and waits for a clear answer.
-async fn ask(input: &mut Typed, lang: Lang, question: &Value) -> &'static str {
+async fn ask(input: &mut Typed, lang: Lang, question: &Value, early: &mut VecDeque<String>) -> &'static str {
     // A question that cannot be shown cannot be allowed.
     let Some(mut ask) = Ask::read(question) else { return "deny" };
     put_all(question_lines(&mut ask, lang)).await;
+    if !is_still_there(input, early, ARMS_AFTER).await {
+        return "deny";
+    }
+    if early.len() >= QUEUE_MAX {
+        put(&fill(own::QUEUE_FULL.in_lang(lang), &[("count", &QUEUE_MAX.to_string())])).await;
+    }
     loop {
         put(text::APPROVAL_ASK.in_lang(lang)).await;
         match input.next_line().await {
@@ -181,6 +191,27 @@ async fn ask(input: &mut Typed, lang: Lang, question: &Value) -> &'static str {
             },
             // Nobody is there any more: not allowed.
             Ok(None) | Err(_) => return "deny",
+        }
+    }
+}
+
+/// Waits until the question has been there for a moment. Lines that come before were
+/// typed without knowing it and are no answer; false when nobody is there any more.
+async fn is_still_there<R: AsyncBufRead + Unpin>(
+    input: &mut tokio::io::Lines<R>,
+    early: &mut VecDeque<String>,
+    after: Duration,
+) -> bool {
+    let mut armed = std::pin::pin!(tokio::time::sleep(after));
+    loop {
+        tokio::select! {
+            biased;
+            line = input.next_line() => match line {
+                Ok(Some(line)) if early.len() < QUEUE_MAX => early.push_back(line),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return false,
+            },
+            () = &mut armed => return true,
         }
     }
 }
@@ -236,5 +267,37 @@ mod tests {
         let lines = question_lines(&mut Ask::read(&question).unwrap(), Lang::En);
         assert_eq!(lines.iter().filter(|line| line.contains("echo one")).count(), 300);
         assert!(!lines.iter().any(|line| line.contains("==") || line.contains('\x1b')));
+    }
+
+    #[tokio::test]
+    async fn lines_typed_before_a_question_do_not_answer_it() {
+        let mut early = VecDeque::new();
+        let (mut person, terminal) = tokio::io::duplex(64);
+        person.write_all(b"always\nalso cc Bo\n").await.unwrap();
+        let mut input = BufReader::new(terminal).lines();
+        assert!(is_still_there(&mut input, &mut early, Duration::ZERO).await);
+        assert_eq!(early, ["always", "also cc Bo"]);
+        // Nobody there any more is no yes.
+        drop(person);
+        assert!(!is_still_there(&mut input, &mut early, Duration::ZERO).await);
+    }
+
+    #[test]
+    fn line_by_line_no_control_character_is_ever_written() {
+        let evil = "x\x1b[2J\r\u{202e}y\u{9b}31m";
+        let mut lines = Lines { lang: Lang::En, open: String::new() };
+        let told = [
+            Told::Text(format!("{evil}\n")),
+            Told::ToolStarted { tool: evil.to_owned(), summary: evil.to_owned() },
+            Told::Replaced(format!("{evil}\n")),
+            Told::Answered { id: "p".to_owned(), decision: evil.to_owned() },
+        ];
+        let mut written: Vec<String> = told.into_iter().flat_map(|told| lines.take(told)).collect();
+        let question = json!({"id": "p", "request": {"command": evil, "toolName": evil, "cwd": evil}});
+        written.extend(question_lines(&mut Ask::read(&question).unwrap(), Lang::En));
+        assert!(written.len() > 7);
+        for line in written {
+            assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+        }
     }
 }

@@ -44,9 +44,9 @@ pub(crate) type Dial<'a> = dyn Fn() -> Dialling<'a> + 'a;
 /// An answer, or why there is none.
 type Reply = (Asked, Result<Value, Error>);
 
-struct Session<'a> {
+struct Session<'a, W> {
     state: State,
-    screen: Screen<std::io::Stdout>,
+    screen: Screen<W>,
     client: Option<Client>,
     events: Option<Events>,
     calls: FuturesUnordered<BoxFuture<'static, Reply>>,
@@ -123,7 +123,7 @@ async fn dialled(dialling: &mut Option<Dialling<'_>>) -> Result<Client, Failure>
     }
 }
 
-impl<'a> Session<'a> {
+impl Session<'_, std::io::Stdout> {
     fn begin(client: Client, options: &TuiOptions, draft: Draft, draft_path: PathBuf) -> Self {
         let (columns, height) = terminal::size();
         let mut state = State::new(Beginning {
@@ -156,7 +156,9 @@ impl<'a> Session<'a> {
         session.input(Input::Link(live(&client)));
         session
     }
+}
 
+impl<'a, W: std::io::Write> Session<'a, W> {
     fn now_ms(&self) -> i64 {
         (self.now)().as_millisecond()
     }
@@ -302,6 +304,7 @@ impl<'a> Session<'a> {
     }
 
     async fn leave(&mut self) {
+        self.state.transcript.close();
         let finished = self.state.transcript.take_rows();
         let _gone = self.screen.draw(&finished, &view::Live::default());
         let _gone = self.screen.leave();
@@ -316,4 +319,61 @@ impl<'a> Session<'a> {
 fn live(client: &Client) -> Link {
     let address = client.endpoint().to_string();
     Link::Live { address, version: peek::text(&client.hello().server, "/version") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use serde_json::json;
+
+    use super::*;
+    use crate::tui::state::tests::{Bench, KEY};
+
+    fn session() -> Session<'static, Vec<u8>> {
+        Session {
+            state: Bench::new(80, 24).state,
+            screen: Screen::new(Vec::new(), 80, false),
+            client: None,
+            events: None,
+            calls: FuturesUnordered::new(),
+            dialling: None,
+            backoff: Backoff::default(),
+            now: || jiff::Timestamp::UNIX_EPOCH,
+            drawn_at: None,
+            is_dirty: true,
+            unsaved_since: None,
+            draft_path: PathBuf::new(),
+            saving: None,
+        }
+    }
+
+    fn written(session: &mut Session<'_, Vec<u8>>) -> String {
+        String::from_utf8(std::mem::take(&mut session.screen.out)).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_drawn_at_once_while_text_streams() {
+        let mut session = session();
+        session.draw().unwrap();
+        written(&mut session);
+        for number in 0..BURST {
+            let data = json!({"delta": format!("word{number} "), "itemId": "a:1"});
+            let payload = json!({"runId": "r", "sessionKey": KEY, "stream": "assistant", "data": data});
+            let event = openclaw_protocol::Event {
+                event: "agent".to_owned(),
+                payload: Some(payload),
+                seq: None,
+                state_version: None,
+                recipient_profile_id: None,
+            };
+            session.input(Input::Event(Box::new(event)));
+        }
+        // Text waits for the next frame, at most 30 a second.
+        assert_eq!(written(&mut session), "");
+        assert!(session.draw_at() > Instant::now());
+        let is_leaving = session.happened(Happening::Key(KeyEvent::new(KeyCode::Char('~'), KeyModifiers::NONE)));
+        assert!(!is_leaving);
+        let frame = written(&mut session);
+        assert!(frame.contains('~') && frame.contains("word255"), "{frame:?}");
+    }
 }

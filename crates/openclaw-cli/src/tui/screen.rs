@@ -20,7 +20,7 @@ const ROWS_MAX: usize = 500;
 
 /// A terminal being written to.
 pub(crate) struct Screen<W> {
-    out: W,
+    pub(super) out: W,
     columns: usize,
     is_coloured: bool,
     /// What is on screen of the live region.
@@ -277,4 +277,4 @@ fn cells(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use super::card::{Card, Outcome};
+use super::card::{self, Card, Outcome};
 use super::markdown::Flow;
 use super::row::{Look, Row, Span, hang};
 use super::text;
@@ -23,6 +23,11 @@ const CARDS_MAX: usize = 32;
 
 /// Rows of text shown live while a tool call before it still runs.
 const LIVE_ROWS: usize = 8;
+
+/// From how many calls of one tool that ended well they stand as one line, and how
+/// many wait for each other at most.
+const FOLD_MIN: usize = 5;
+const FOLD_MAX: usize = 50;
 
 /// Largest answer text kept of one part; more is cut with a word.
 const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -88,8 +93,9 @@ impl Transcript {
         std::mem::take(&mut self.rows)
     }
 
-    /// Prints rows that belong to no run.
+    /// Prints rows that belong to no run, below what has ended.
     pub(crate) fn note(&mut self, rows: Vec<Row>) {
+        self.close();
         self.rows.extend(rows);
     }
 
@@ -260,12 +266,32 @@ impl Transcript {
                 card.outcome = Some(Outcome::Unknown);
             }
         }
-        self.settle();
+        self.close();
     }
 
     /// Prints what is final, from the front: text in full lines, calls once they ended.
+    /// Calls of one tool wait for what follows them, so that many can stand as one line.
     pub(crate) fn settle(&mut self) {
-        while let Some(front) = self.open.front_mut() {
+        self.settle_until(false);
+    }
+
+    /// Prints what is final without waiting for more calls of the same tool.
+    pub(crate) fn close(&mut self) {
+        self.settle_until(true);
+    }
+
+    fn settle_until(&mut self, is_closing: bool) {
+        loop {
+            let calls = calls_at(&self.open, 0);
+            if calls > 0 {
+                let is_followed = self.open.get(calls).is_some_and(|next| !self.goes_on(next));
+                if !is_closing && !is_followed && calls < FOLD_MAX {
+                    return;
+                }
+                self.print_calls(calls.min(FOLD_MAX));
+                continue;
+            }
+            let Some(front) = self.open.front_mut() else { return };
             let is_done = match front {
                 Part::Text { run, held, is_final, .. } => {
                     let (run, held, is_final) = (run.clone(), std::mem::take(held), *is_final);
@@ -290,6 +316,25 @@ impl Transcript {
         }
     }
 
+    /// Tells whether a part is one more call of the tool at the front.
+    fn goes_on(&self, next: &Part) -> bool {
+        let (first, next) = (self.open.front().and_then(card_of), card_of(next));
+        matches!((first, next), (Some(first), Some(next)) if first.run == next.run && first.tool == next.tool && next.outcome.is_none())
+    }
+
+    fn print_calls(&mut self, count: usize) {
+        let calls: Vec<Card> = self.open.drain(..count).filter_map(into_card).collect();
+        if count >= FOLD_MIN {
+            self.rows.push(card::folded(&calls, self.columns, self.lang));
+        }
+        for card in calls {
+            if count < FOLD_MIN {
+                self.rows.extend(card.rows(self.columns, 0, self.lang));
+            }
+            self.keep(card);
+        }
+    }
+
     fn print_text(&mut self, run: &str, rows: Vec<Row>) {
         if !rows.is_empty() {
             self.label(run);
@@ -299,6 +344,11 @@ impl Transcript {
 
     fn print_card(&mut self, card: Card) {
         self.rows.extend(card.rows(self.columns, 0, self.lang));
+        self.keep(card);
+    }
+
+    /// Keeps a finished card to be opened.
+    fn keep(&mut self, card: Card) {
         if self.cards.len() >= CARDS_MAX {
             self.cards.pop_front();
         }
@@ -308,7 +358,17 @@ impl Transcript {
     /// Returns the rows of what is still open.
     pub(crate) fn live(&mut self, now: i64) -> Vec<Row> {
         let mut rows = Vec::new();
-        for part in &mut self.open {
+        let mut at = 0;
+        while at < self.open.len() {
+            let calls = calls_at(&self.open, at);
+            if calls >= FOLD_MIN {
+                let cards = self.open.range(at..at + calls).filter_map(card_of);
+                rows.push(card::folded(cards, self.columns, self.lang));
+                at += calls;
+                continue;
+            }
+            let Some(part) = self.open.get_mut(at) else { break };
+            at += 1;
             match part {
                 Part::Text { flow, held, .. } => {
                     rows.extend(held.iter().skip(held.len().saturating_sub(LIVE_ROWS)).cloned());
@@ -404,7 +464,9 @@ impl Transcript {
             self.tool_began(run, card);
         }
         if let Some(card) = self.card_mut(&id) {
-            card.ended(&peek::message_text(message), is_error, &message["details"], None);
+            let took = peek::first_int(message, &["/details/durationMs", "/durationMs"]);
+            let took = took.and_then(|ms| u64::try_from(ms).ok());
+            card.ended(&peek::message_text(message), is_error, &message["details"], took);
         }
         self.settle();
     }
@@ -448,6 +510,27 @@ impl Transcript {
     pub(crate) fn clear(&mut self) {
         (self.open, self.runs, self.cards) = Default::default();
         self.last_seq = 0;
+    }
+}
+
+/// Counts the calls of one tool and run from a place on that ended well.
+fn calls_at(open: &VecDeque<Part>, at: usize) -> usize {
+    let Some(Part::Tool(first)) = open.get(at) else { return 0 };
+    let is_alike = |part: &&Part| matches!(part, Part::Tool(card) if card.outcome == Some(Outcome::Ok) && card.tool == first.tool && card.run == first.run);
+    open.range(at..).take_while(is_alike).count()
+}
+
+fn card_of(part: &Part) -> Option<&Card> {
+    match part {
+        Part::Tool(card) => Some(card),
+        Part::Text { .. } | Part::Said(_) => None,
+    }
+}
+
+fn into_card(part: Part) -> Option<Card> {
+    match part {
+        Part::Tool(card) => Some(*card),
+        Part::Text { .. } | Part::Said(_) => None,
     }
 }
 

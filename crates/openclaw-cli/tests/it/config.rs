@@ -33,13 +33,13 @@ fn a_mistyped_path_gets_the_closest_one() {
 fn without_a_gateway_the_file_is_edited_and_comments_stay() {
     let world = World::new();
     world.write(".openclaw/openclaw.json", "{\n  // mine\n  gateway: { port: 1 },\n}\n");
-    let outcome = world.run("config set gateway.port 18790");
+    let outcome = world.run("config set gateway.port 2");
     assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
     let text = world.read(".openclaw/openclaw.json");
-    assert!(text.contains("// mine") && text.contains("18790"), "{text}");
-    assert_eq!(world.run("config get gateway.port").out, "18790\n");
+    assert!(text.contains("// mine") && text.contains("port: 2"), "{text}");
+    assert_eq!(world.run("config get gateway.port").out, "2\n");
     assert_eq!(world.run("config unset gateway.port").exit, Exit::Done);
-    assert!(!world.read(".openclaw/openclaw.json").contains("18790"));
+    assert!(!world.read(".openclaw/openclaw.json").contains("port: 2"));
 }
 
 #[test]

@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod advice;
 mod agent;
 mod config;
 mod exit_codes;
 mod gateway;
 mod manners;
 mod onboard;
+mod schema;
 mod screens;
 mod service;
 mod world;

@@ -9,7 +9,7 @@ use crate::gateway::healthy;
 use crate::world::World;
 
 /// One line of each command that needs no person.
-const LINES: &[&str] = &[
+pub(crate) const LINES: &[&str] = &[
     "agent hi",
     "status",
     "status --agents",
@@ -59,7 +59,7 @@ const LINES: &[&str] = &[
 ];
 
 /// Lines that fail in one way or another, whatever runs.
-const FAILING: &[&str] = &[
+pub(crate) const FAILING: &[&str] = &[
     "staus",
     "status --jso",
     "gateway strat",
@@ -116,16 +116,21 @@ fn every_failure_says_what_and_a_next_command_that_parses() {
     }
     assert!(nexts.len() > 8, "{nexts:?}");
     for next in nexts.iter().filter(|next| next.starts_with("openclaw ")) {
-        // Quoted words stand at odd places.
-        let quoted = next.split('"').enumerate();
-        let words: Vec<&str> = quoted
-            .flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
-            .skip(1)
-            .collect();
-        let help: Vec<&str> = words.iter().copied().chain(["--help"]).collect();
-        let outcome = World::new().run_words(&help);
-        assert_eq!(outcome.exit, Exit::Done, "{next}: {}", outcome.err);
+        assert_parses(next);
     }
+}
+
+/// The command parses: with `--help` at its end it is explained, not refused.
+pub(crate) fn assert_parses(command: &str) {
+    // Quoted words stand at odd places.
+    let quoted = command.split(['"', '\'']).enumerate();
+    let words: Vec<&str> = quoted
+        .flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+        .skip(1)
+        .collect();
+    let help: Vec<&str> = words.iter().copied().chain(["--help"]).collect();
+    let outcome = World::new().run_words(&help);
+    assert_eq!(outcome.exit, Exit::Done, "{command}: {}", outcome.err);
 }
 
 #[test]
@@ -198,14 +203,15 @@ fn secrets_appear_nowhere() {
     for line in LINES.iter().chain(FAILING) {
         let world =
             World::new().embedding(healthy).env("OPENCLAW_GATEWAY_TOKEN", CANARY).env("ANTHROPIC_API_KEY", CANARY);
-        world.write(
-            ".openclaw/openclaw.json",
-            &format!(
-                r#"{{ "gateway": {{ "port": 1, "auth": {{ "token": "{CANARY}" }} }},
-                "models": {{ "providers": {{ "x": {{ "baseUrl": "http://h/v1", "apiKey": "{CANARY}" }} }} }} }}"#
-            ),
-        );
         for form in ["", " --json", " -v -v"] {
+            // Anew each time: a line may have removed the port.
+            world.write(
+                ".openclaw/openclaw.json",
+                &format!(
+                    r#"{{ "gateway": {{ "port": 1, "auth": {{ "token": "{CANARY}" }} }},
+                    "models": {{ "providers": {{ "x": {{ "baseUrl": "http://h/v1", "apiKey": "{CANARY}" }} }} }} }}"#
+                ),
+            );
             let outcome = world.run(&format!("{line}{form}"));
             assert!(!outcome.out.contains(CANARY) && !outcome.err.contains(CANARY), "{line}{form}: {outcome:?}");
         }
@@ -230,4 +236,9 @@ fn arguments_that_are_not_text_are_a_usage_error() {
     let env = openclaw_config::Env::from_pairs([("HOME", "/nonexistent")]);
     let invocation = openclaw_cli::Invocation { arguments, env, io, now: jiff::Timestamp::now };
     assert_eq!(openclaw_cli::run(&invocation, &World::new().backend), Exit::Usage);
+}
+
+/// Tells whether a word is a command.
+pub(crate) fn is_command(word: &str) -> bool {
+    LINES.iter().any(|line| line.split(' ').next() == Some(word)) || ["chat", "onboard"].contains(&word)
 }

@@ -74,7 +74,8 @@ fn help_and_version_are_for_stdout() {
 #[test]
 fn doctor_lists_the_worst_first_and_mends_what_it_can() {
     use std::os::unix::fs::PermissionsExt as _;
-    let world = World::new();
+    // The port of the file is none, and the default one may be in use here.
+    let world = World::new().env("OPENCLAW_GATEWAY_PORT", "1");
     world.write(".openclaw/openclaw.json", r#"{ "gateway": { "port": "many" } }"#);
     let state = world.path(".openclaw");
     std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -95,20 +96,31 @@ fn doctor_is_content_with_a_sound_installation() {
     assert!(outcome.out.starts_with("ok "), "{}", outcome.out);
 }
 
+/// What a shell is offered behind these words.
+fn completed(world: World, words: &[&str]) -> String {
+    let line: Vec<&str> = ["--", "openclaw"].into_iter().chain(words.iter().copied()).collect();
+    let outcome = world.env("OPENCLAW_COMPLETE", "fish").run_words(&line);
+    assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""));
+    outcome.out
+}
+
 #[test]
 fn completion_knows_live_ids_and_is_silent_without_a_gateway() {
-    let ask = |world: World, words: &[&str]| {
-        let line: Vec<&str> = ["--", "openclaw"].into_iter().chain(words.iter().copied()).collect();
-        let began = std::time::Instant::now();
-        let outcome = world.env("OPENCLAW_COMPLETE", "fish").run_words(&line);
-        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""));
-        (outcome.out, began.elapsed())
-    };
-    assert!(ask(World::healthy(), &["sessions", "show", ""]).0.contains("agent:main:main"));
-    assert!(ask(World::healthy(), &["models", "use", ""]).0.contains("anthropic/claude-sonnet-4-5"));
-    assert!(ask(World::new(), &["config", "get", "gateway.po"]).0.contains("gateway.port"));
-    assert!(ask(World::new(), &["sta"]).0.contains("status"));
-    assert_eq!(ask(World::new(), &["sessions", "show", "agent"]).0, "");
+    assert!(completed(World::healthy(), &["sessions", "show", ""]).contains("agent:main:main"));
+    assert!(completed(World::healthy(), &["models", "use", ""]).contains("anthropic/claude-sonnet-4-5"));
+    assert!(completed(World::new(), &["config", "get", "gateway.po"]).contains("gateway.port"));
+    assert!(completed(World::new(), &["sta"]).contains("status"));
+    assert_eq!(completed(World::new(), &["sessions", "show", "agent"]), "");
+}
+
+#[test]
+fn completion_does_not_wait_for_a_gateway_that_does_not_answer() {
+    let silent =
+        World::scripted(|method, params| if method == "connect" { healthy(method, params) } else { Vec::new() });
+    let began = std::time::Instant::now();
+    assert_eq!(completed(silent, &["sessions", "show", "agent"]), "");
+    // Far below the seconds an ordinary call may take, far above the ceiling here.
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]

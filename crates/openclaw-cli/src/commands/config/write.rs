@@ -17,10 +17,7 @@ use crate::{link, peek, text};
 
 /// Sets a setting, or removes it.
 pub(crate) async fn write(cx: &Cx<'_>, path: &str, value: Option<Value>) -> Result<Report, Failure> {
-    let path = parse(path)?;
-    if openclaw_config::explain(&path, None).is_none() {
-        return Err(unknown(cx, &path, if value.is_some() { "explain" } else { "unset" }));
-    }
+    let path = known(cx, path, value.is_some())?;
     // The check here names file, line and the value that stays; the gateway's own
     // check comes on top, since another version may know other settings.
     rehearse(cx, &path, value.as_ref()).await?;
@@ -35,13 +32,33 @@ pub(crate) async fn write(cx: &Cx<'_>, path: &str, value: Option<Value>) -> Resu
             Err(_nothing_runs) => {}
         }
     }
-    let written = to_file(cx, &path, value.as_ref(), false).await?;
+    write_file(cx, &path, value).await
+}
+
+/// As [`write`], never through a gateway: for when none of this installation runs.
+/// One that listens on its port then belongs to somebody else.
+pub(crate) async fn write_own(cx: &Cx<'_>, path: &str, value: Option<Value>) -> Result<Report, Failure> {
+    let path = known(cx, path, value.is_some())?;
+    write_file(cx, &path, value).await
+}
+
+/// Reads a path and refuses one that is no setting.
+fn known(cx: &Cx<'_>, path: &str, is_set: bool) -> Result<KeyPath, Failure> {
+    let path = parse(path)?;
+    if openclaw_config::explain(&path, None).is_none() {
+        return Err(unknown(cx, &path, if is_set { "explain" } else { "unset" }));
+    }
+    Ok(path)
+}
+
+async fn write_file(cx: &Cx<'_>, path: &KeyPath, value: Option<Value>) -> Result<Report, Failure> {
+    let written = to_file(cx, path, value.as_ref(), false).await?;
     let needs_restart = written.plan.class == Class::Restart;
     let changed: Vec<String> = written.changed.iter().map(ToString::to_string).collect();
     let data = json!({
         "path": path.to_string(), "changed": changed, "file": written.file, "requiresRestart": needs_restart,
     });
-    let report = told(cx, &path, value.is_some(), changed.is_empty(), data);
+    let report = told(cx, path, value.is_some(), changed.is_empty(), data);
     Ok(Report { revision: Some(written.loaded.hash.into()), ..report })
 }
 

@@ -1,7 +1,9 @@
 //! The first question: which model, with which key. The model must answer before
 //! the next question comes; a rejected key is told here and only here.
 
-use serde_json::json;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
 
 use super::{Arguments, choose, record::Record, say};
 use crate::backend::LocalServer;
@@ -14,6 +16,12 @@ use crate::{link, peek, text};
 
 /// The model that needs nothing.
 pub(super) const OFFLINE: &str = "offline/rules";
+
+/// The provider said no to the key.
+const KEY_REJECTED: &str = "KEY_REJECTED";
+
+/// Where the chosen model stands in the configuration.
+const PRIMARY: &str = "agents.defaults.model.primary";
 
 /// Longest key; longer input is a pasted file, not a key.
 const KEY_BYTES_MAX: usize = 4096;
@@ -68,6 +76,7 @@ pub(super) async fn ask(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record)
             Some(model) => given(cx, arguments, model, &servers).await?,
             None => interactive(cx, &servers).await?,
         };
+        let before = Before::of(cx)?;
         keep(cx, &choice).await?;
         let failure = match prove(cx, &choice).await {
             Ok(()) => {
@@ -76,6 +85,9 @@ pub(super) async fn ask(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record)
             }
             Err(failure) => failure,
         };
+        if failure.code == KEY_REJECTED {
+            before.restore(cx).await?;
+        }
         if arguments.model.is_some() || !cx.can_ask() {
             return Err(failure);
         }
@@ -250,14 +262,42 @@ async fn keep(cx: &Cx<'_>, choice: &Choice) -> Result<(), Failure> {
         if let Some((variable, _)) = &choice.key {
             entry["apiKey"] = json!({"source": "env", "provider": "default", "id": variable});
         }
-        crate::commands::config::write(cx, &format!("models.providers.{provider}"), Some(entry)).await?;
+        crate::commands::config::write_own(cx, &format!("models.providers.{provider}"), Some(entry)).await?;
     }
     let model = (choice.model != OFFLINE).then(|| json!(choice.model));
-    let path = "agents.defaults.model.primary";
-    if model.is_none() && cx.load_config().get(path).is_none() {
+    set_primary(cx, model).await
+}
+
+async fn set_primary(cx: &Cx<'_>, model: Option<Value>) -> Result<(), Failure> {
+    if model.is_none() && cx.load_config().get(PRIMARY).is_none() {
         return Ok(());
     }
-    crate::commands::config::write(cx, path, model).await.map(drop)
+    crate::commands::config::write_own(cx, PRIMARY, model).await.map(drop)
+}
+
+/// What stood there before a key was tried: a rejected one must not cost the
+/// person a key and a model that worked.
+struct Before {
+    keys: Option<String>,
+    primary: Option<Value>,
+}
+
+impl Before {
+    fn of(cx: &Cx<'_>) -> Result<Before, Failure> {
+        let primary = cx.load_config().get(PRIMARY).cloned();
+        Ok(Before { keys: read_keys(&keys_path(cx))?, primary })
+    }
+
+    async fn restore(self, cx: &Cx<'_>) -> Result<(), Failure> {
+        let path = keys_path(cx);
+        let restored = match self.keys {
+            Some(text) => crate::identity::write_private(&path, &text),
+            None if path.exists() => std::fs::remove_file(&path),
+            None => Ok(()),
+        };
+        restored.map_err(|error| Failure::file("write", &path, &error))?;
+        set_primary(cx, self.primary).await
+    }
 }
 
 /// Tells whether a key is already there, in the environment or in a `.env` file.
@@ -277,14 +317,22 @@ pub(super) fn keep_for_service(cx: &Cx<'_>, record: &Record) -> Result<(), Failu
 
 /// Puts a key into `<state>/.env`, which only its owner can read.
 fn keep_key(cx: &Cx<'_>, variable: &str, key: &str) -> Result<(), Failure> {
-    let path = cx.home.state_dir.join(".env");
-    let before = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Failure::file("read", &path, &error)),
-    };
+    let path = keys_path(cx);
+    let before = read_keys(&path)?.unwrap_or_default();
     let text = with_variable(&before, variable, key);
     crate::identity::write_private(&path, &text).map_err(|error| Failure::file("write", &path, &error))
+}
+
+fn keys_path(cx: &Cx<'_>) -> PathBuf {
+    cx.home.state_dir.join(".env")
+}
+
+fn read_keys(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file("read", path, &error)),
+    }
 }
 
 fn with_variable(before: &str, variable: &str, value: &str) -> String {
@@ -332,7 +380,7 @@ fn refused(cx: &Cx<'_>, choice: &Choice, cause: &str) -> Failure {
         }
         (None, _) => cx.say(&text::ONBOARD_MODEL_FAILED, &[("model", &choice.model), ("cause", cause)]),
     };
-    let code = if is_key { "KEY_REJECTED" } else { "MODEL_FAILED" };
+    let code = if is_key { KEY_REJECTED } else { "MODEL_FAILED" };
     Failure::new(Exit::Model, code, message).next(format!("openclaw onboard --model {}", choice.model))
 }
 

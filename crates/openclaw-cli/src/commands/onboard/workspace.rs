@@ -22,7 +22,8 @@ pub(super) async fn ask(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record)
         (None, None) => choose(cx).await?,
     };
     say(cx, &Line::marked(Tone::Done, "ok", cx.say(&text::ONBOARD_FOLDER_OK, &[("path", &cx.shown(&path))])));
-    crate::commands::config::write(cx, "agents.defaults.workspace", Some(json!(path.display().to_string()))).await?;
+    crate::commands::config::write_own(cx, "agents.defaults.workspace", Some(json!(path.display().to_string())))
+        .await?;
     record.workspace = Some(path);
     record.write(cx)
 }

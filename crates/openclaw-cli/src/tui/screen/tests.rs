@@ -6,23 +6,64 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::*;
 
 /// A terminal: rows of cells, the first ones scrolled away.
-struct Terminal {
+pub(crate) struct Terminal {
     columns: usize,
     height: usize,
-    rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<String>>,
+    /// Rows that go on the row before, since the terminal became narrower.
+    joined: std::collections::BTreeSet<usize>,
+    /// Whether moving past the top is a fault; after a resize it stops there.
+    is_strict: bool,
     /// Row on screen at the top.
     top: usize,
     at: (usize, usize),
     /// Rows written to since the last look.
-    touched: std::collections::BTreeSet<usize>,
+    pub(crate) touched: std::collections::BTreeSet<usize>,
 }
 
 impl Terminal {
-    fn new(columns: usize, height: usize) -> Self {
-        Self { columns, height, rows: vec![Vec::new()], top: 0, at: (0, 0), touched: Default::default() }
+    pub(crate) fn new(columns: usize, height: usize) -> Self {
+        let (joined, touched) = Default::default();
+        Self { columns, height, rows: vec![Vec::new()], joined, is_strict: true, top: 0, at: (0, 0), touched }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    /// Becomes another size as most terminals do: long lines are wrapped anew.
+    pub(crate) fn resize(&mut self, columns: usize, height: usize) {
+        let mut lines: Vec<Vec<String>> = Vec::new();
+        let mut cursor = (0, 0);
+        for (at, row) in std::mem::take(&mut self.rows).into_iter().enumerate() {
+            if at == 0 || !self.joined.contains(&at) {
+                lines.push(Vec::new());
+            }
+            let last = lines.len() - 1;
+            if at == self.at.0 {
+                cursor = (last, lines[last].len() + self.at.1);
+            }
+            lines[last].extend(row);
+        }
+        self.joined.clear();
+        for (number, line) in lines.iter().enumerate() {
+            if number == cursor.0 {
+                self.at = (self.rows.len() + cursor.1 / columns, cursor.1 % columns);
+            }
+            for (part, cells) in line.chunks(columns).enumerate() {
+                if part > 0 {
+                    self.joined.insert(self.rows.len());
+                }
+                self.rows.push(cells.to_vec());
+            }
+            if line.is_empty() {
+                self.rows.push(Vec::new());
+            }
+        }
+        while self.rows.len() <= self.at.0 {
+            self.rows.push(Vec::new());
+        }
+        (self.columns, self.height, self.is_strict) = (columns, height, false);
+        self.top = self.rows.len().saturating_sub(height).min(self.at.0);
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
         let mut rest = std::str::from_utf8(bytes).unwrap();
         while !rest.is_empty() {
             if let Some(sequence) = rest.strip_prefix("\x1b[") {
@@ -68,8 +109,8 @@ impl Terminal {
         let count = parameters.parse().unwrap_or(1);
         match kind {
             "A" => {
-                assert!(self.at.0 >= self.top + count, "up past the top of the screen");
-                self.at.0 -= count;
+                assert!(!self.is_strict || self.at.0 >= self.top + count, "up past the top of the screen");
+                self.at.0 = self.at.0.saturating_sub(count).max(self.top);
             }
             "B" => self.at.0 += count,
             "C" => self.at.1 += count,
@@ -77,13 +118,14 @@ impl Terminal {
                 self.touched.extend(self.at.0..self.rows.len());
                 self.rows.truncate(self.at.0 + 1);
                 self.rows[self.at.0].truncate(self.at.1);
+                self.joined.retain(|row| *row <= self.at.0);
             }
             "m" | "h" | "l" => {}
             other => panic!("unknown sequence {other}"),
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.rows.iter().map(|row| row.concat().trim_end().to_owned()).collect()
     }
 }

@@ -221,6 +221,12 @@ impl State {
             self.steers.remove(at);
             self.taken_at = Some(self.now);
         }
+        // It was given up on by Esc, but taken before the run stopped.
+        if let Some(turn) = &mut self.turn
+            && let Some(at) = turn.then.iter().position(|text| *text == words)
+        {
+            turn.then.remove(at);
+        }
         if let Some(turn) = &self.turn {
             self.transcript.pause(&turn.run.clone());
         }

@@ -1,0 +1,119 @@
+//! What `--json` prints is of the published form, for every command line.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use openclaw_cli::Exit;
+use serde_json::{Value, json};
+
+use crate::gateway::healthy;
+use crate::manners::{FAILING, LINES};
+use crate::world::World;
+
+/// Lines of commands with a published form that the common matrix leaves out.
+const MORE: &[&str] = &["config get gateway", "gateway probe", "models probe", "sessions show main -n 1"];
+
+/// The published schema.
+struct Published(Value);
+
+impl Published {
+    fn read() -> Published {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli-json.schema.json");
+        Published(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+    }
+
+    /// Names the definition of a command's data, if it has one.
+    fn command(&self, line: &str) -> Option<String> {
+        let words: Vec<&str> = line.split(' ').take(2).collect();
+        [words.join("-"), words[0].to_owned()].into_iter().find(|name| self.0["$defs"][name].is_object())
+    }
+
+    /// Says what is wrong with a document; with a command, with its data too.
+    fn check(&self, command: Option<&str>, document: &Value) -> Result<(), String> {
+        let mut schema = self.0.clone();
+        if let (Some(name), true) = (command, document["ok"] == true) {
+            schema["properties"]["data"] = json!({"$ref": format!("#/$defs/{name}")});
+        }
+        let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+        validator.validate(document).map_err(|error| format!("{}: {error}", error.instance_path()))
+    }
+}
+
+#[test]
+fn every_command_line_prints_the_published_form() {
+    let published = Published::read();
+    let (mut seen, mut failed) = (BTreeSet::new(), 0);
+    for line in LINES.iter().chain(FAILING).chain(MORE) {
+        for world in [World::healthy, World::new] {
+            let outcome = world().embedding(healthy).run(&format!("{line} --json"));
+            let document = outcome.json();
+            let command = published.command(line);
+            let checked = published.check(command.as_deref(), &document);
+            assert_eq!(checked, Ok(()), "{line}: {document:#}");
+            if document["ok"] == true {
+                seen.extend(command);
+            } else {
+                failed += 1;
+                assert_eq!(document["error"]["exit"], outcome.exit.code(), "{line}");
+            }
+        }
+    }
+    assert!(failed > 40, "{failed}");
+    // Onboarding asks; its own test is below. The others are parts of forms.
+    let parts =
+        ["next", "at", "success", "failure", "where", "ownCode", "error", "session", "entry", "issue", "approval"];
+    let all = published.0["$defs"].as_object().unwrap().keys();
+    let missing: Vec<&String> =
+        all.filter(|name| !parts.contains(&name.as_str()) && *name != "onboard" && !seen.contains(*name)).collect();
+    assert!(missing.is_empty(), "no line of the matrix has such data: {missing:?}");
+}
+
+#[test]
+fn onboarding_prints_the_published_form() {
+    let published = Published::read();
+    let world = World::new().embedding(healthy).env("ANTHROPIC_API_KEY", "sk-test-1");
+    let folder = world.path("work").display().to_string();
+    let line = format!("onboard --no-input --model anthropic/claude-sonnet-4-5 --workspace {folder} --json");
+    let outcome = world.run(&line);
+    assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+    assert_eq!(published.check(Some("onboard"), &outcome.json()), Ok(()));
+}
+
+#[test]
+fn a_changed_form_is_refused() {
+    let published = Published::read();
+    let documents = |line: &str| World::healthy().embedding(healthy).run(&format!("{line} --json")).json();
+    for line in ["status", "sessions list", "models list", "approvals list", "doctor", "gateway status", "logs"] {
+        let (document, command) = (documents(line), published.command(line).unwrap());
+        assert_eq!(published.check(Some(&command), &document), Ok(()), "{line}");
+        for field in ["ok", "data", "warnings", "next", "at"] {
+            let mut without = document.clone();
+            without.as_object_mut().unwrap().remove(field);
+            assert!(published.check(Some(&command), &without).is_err(), "{line} without {field}");
+        }
+        let required = published.0["$defs"][&command]["required"].as_array().unwrap();
+        assert!(!required.is_empty(), "{line}");
+        for field in required.iter().map(|field| field.as_str().unwrap()) {
+            let mut renamed = document.clone();
+            let data = renamed["data"].as_object_mut().unwrap();
+            let value = data.remove(field).unwrap();
+            data.insert(format!("{field}2"), value);
+            assert!(published.check(Some(&command), &renamed).is_err(), "{line} with {field} renamed");
+        }
+    }
+    let failure = documents("sessions show nowhere");
+    assert_eq!(published.check(None, &failure), Ok(()));
+    for (pointer, wrong) in [
+        ("/ok", json!(true)),
+        ("/error/code", json!("not found")),
+        ("/error/message", json!("")),
+        ("/error/next", json!([])),
+        ("/error/next", json!("openclaw sessions list")),
+        ("/error/exit", json!(0)),
+        ("/at", json!("yesterday")),
+    ] {
+        let mut changed = failure.clone();
+        *changed.pointer_mut(pointer).unwrap() = wrong.clone();
+        assert!(published.check(None, &changed).is_err(), "{pointer} = {wrong}");
+    }
+}
