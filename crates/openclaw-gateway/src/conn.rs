@@ -60,6 +60,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, io: Io, head: Vec<u8>, came: Came
             if let Some(first) = established.first {
                 connection.json_rpc(first);
             }
+            established.early.iter().for_each(|bytes| connection.on_frame(bytes));
             let end = connection.serve().await;
             drop(connection);
             drop(joined);

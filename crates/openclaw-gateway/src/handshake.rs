@@ -2,7 +2,7 @@
 //!
 //! Sends the challenge, takes exactly one frame, and either answers `hello-ok`
 //! or refuses with the frame and close code of §1.5. Nothing a client sends
-//! before that reaches a method.
+//! before that reaches a method; a few frames sent early wait for it.
 
 pub(crate) mod admit;
 pub(crate) mod hello;
@@ -23,6 +23,9 @@ use crate::events::queue::Close;
 use crate::gateway::Gateway;
 use crate::jsonrpc;
 use crate::socket::{Inbound, Socket};
+
+/// Frames a client may send between its `connect` and our hello.
+const EARLY_FRAMES_MAX: usize = 15;
 
 /// Where a connection came from, as far as the upgrade could tell.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +53,8 @@ pub(crate) struct Established {
     pub(crate) dialect: Dialect,
     /// A first frame that was itself a call (JSON-RPC with a token in `meta`).
     pub(crate) first: Option<Value>,
+    /// Frames sent before our hello, in order.
+    pub(crate) early: Vec<Bytes>,
 }
 
 /// Why a client did not come in.
@@ -131,15 +136,32 @@ async fn connect_v4(
     };
     match admitted {
         Ok(admitted) => {
+            // Before hello is sent: what is there now cannot be an answer to it.
+            let early = early_frames(socket)?;
             let hello = hello::hello(gateway, &admitted);
             socket.send(answer(&id, &hello));
-            Ok(Established { client: admitted.client, dialect: Dialect::V4, first: None })
+            Ok(Established { client: admitted.client, dialect: Dialect::V4, first: None, early })
         }
         Err(refused) => {
             socket.send(refusal(&id, &refused.error));
             Err(closed(refused.close, &refused.error.message))
         }
     }
+}
+
+/// Takes the frames that came while the client was being admitted; control frames count too.
+fn early_frames(socket: &mut Socket) -> Result<Vec<Bytes>, Option<Close>> {
+    let mut frames = Vec::new();
+    for _ in 0..=EARLY_FRAMES_MAX {
+        match socket.read() {
+            Inbound::Frame(bytes) => frames.push(bytes),
+            Inbound::Pong | Inbound::Control => {}
+            Inbound::Nothing => return Ok(frames),
+            Inbound::TooLarge => return Err(closed(close::TOO_LARGE, "")),
+            Inbound::Closed => return Err(None),
+        }
+    }
+    Err(closed(close::POLICY, "too many frames before hello"))
 }
 
 /// Checks the parameters of `connect` and reads them.

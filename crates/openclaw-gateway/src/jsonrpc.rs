@@ -146,13 +146,13 @@ pub(crate) async fn establish(
         return match admit::admit(gateway, came, challenge, call.params).await {
             Ok(admitted) => {
                 socket.send(success(&id, Payload::Value(hello::hello(gateway, &admitted))));
-                Ok(Established { client: admitted.client, dialect: Dialect::JsonRpc, first: None })
+                Ok(Established { client: admitted.client, dialect: Dialect::JsonRpc, first: None, early: Vec::new() })
             }
             Err(refused) => refuse(socket, &id, &refused.error, refused.close),
         };
     }
     match admit::admit_bearer(gateway, came, call.token.as_deref()).await {
-        Ok(client) => Ok(Established { client, dialect: Dialect::JsonRpc, first: Some(value) }),
+        Ok(client) => Ok(Established { client, dialect: Dialect::JsonRpc, first: Some(value), early: Vec::new() }),
         Err(refused) => refuse(socket, &id, &refused.error, refused.close),
     }
 }

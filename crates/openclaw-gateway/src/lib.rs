@@ -13,6 +13,7 @@ mod client;
 mod conn;
 mod convert;
 mod dispatch;
+mod door;
 mod error;
 mod events;
 mod gateway;

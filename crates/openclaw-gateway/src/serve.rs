@@ -6,15 +6,16 @@
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Peer;
+use crate::door::Door;
 use crate::error::Error;
 use crate::events::frame::WhenSlow;
 use crate::events::names;
@@ -50,7 +51,7 @@ pub async fn serve(options: Options, ports: Ports, hub: Arc<Hub>) -> Result<Hand
     }
     let unix_socket = options.unix_socket.clone();
     let unix = match &unix_socket {
-        Some(path) => Some(bind_unix(path).await?),
+        Some(path) => Some(Door::bind(path).await?),
         None => None,
     };
     if listeners.is_empty() && unix.is_none() {
@@ -76,9 +77,9 @@ pub async fn serve(options: Options, ports: Ports, hub: Arc<Hub>) -> Result<Hand
         // Task `gateway.accept`: ends when the gateway stops.
         gateway.tasks.spawn(accept_tcp(Arc::clone(&gateway), listener));
     }
-    if let Some(listener) = unix {
+    if let Some(door) = unix {
         // Task `gateway.accept-unix`: ends when the gateway stops.
-        gateway.tasks.spawn(accept_unix(Arc::clone(&gateway), listener));
+        gateway.tasks.spawn(accept_unix(Arc::clone(&gateway), door));
     }
     // Task `gateway.tick`: ends when the gateway stops.
     gateway.tasks.spawn(tick(Arc::clone(&gateway)));
@@ -144,30 +145,6 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
-/// Binds the Unix socket for our user only; a file nobody answers at is removed.
-async fn bind_unix(path: &Path) -> Result<UnixListener, Error> {
-    let failed = |source: std::io::Error| Error::Socket { path: path.to_owned(), source };
-    let listener = match UnixListener::bind(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            if tokio::net::UnixStream::connect(path).await.is_ok() {
-                return Err(Error::SocketInUse { path: path.to_owned() });
-            }
-            let is_socket = rustix::fs::stat(path)
-                .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Socket);
-            if !is_socket {
-                // Somebody's file; removing it is not ours to decide.
-                return Err(failed(error));
-            }
-            rustix::fs::unlink(path).map_err(|error| failed(error.into()))?;
-            UnixListener::bind(path).map_err(failed)?
-        }
-        result => result.map_err(failed)?,
-    };
-    let own = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::chmod(path, own).map_err(|error| failed(error.into()))?;
-    Ok(listener)
-}
-
 async fn accept_tcp(gateway: Arc<Gateway>, listener: TcpListener) {
     loop {
         let accepted = tokio::select! {
@@ -191,24 +168,19 @@ fn take(gateway: &Arc<Gateway>, stream: TcpStream, ip: IpAddr) {
     gateway.tasks.spawn(http::serve_connection(Arc::clone(gateway), Io::Tcp(stream), Peer::Ip(ip)));
 }
 
-async fn accept_unix(gateway: Arc<Gateway>, listener: UnixListener) {
-    let own = rustix::process::getuid().as_raw();
+async fn accept_unix(gateway: Arc<Gateway>, door: Door) {
     loop {
         let accepted = tokio::select! {
             () = gateway.stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = door.next() => accepted,
         };
         match accepted {
-            Ok((stream, _)) if is_full(&gateway) => drop(stream),
-            // The kernel says who the peer is; another user gets no byte.
-            Ok((stream, _)) => match stream.peer_cred() {
-                Ok(peer) if peer.uid() == own => {
-                    // Task `gateway.connection`: ends with the connection or at shutdown.
-                    gateway.tasks.spawn(http::serve_connection(Arc::clone(&gateway), Io::Unix(stream), Peer::SameUser));
-                }
-                Ok(peer) => tracing::warn!(uid = peer.uid(), "refused another user on the unix socket"),
-                Err(error) => tracing::warn!(%error, "refused a unix peer without credentials"),
-            },
+            Ok(Some(stream)) if is_full(&gateway) => drop(stream),
+            // Task `gateway.connection`: ends with the connection or at shutdown.
+            Ok(Some(stream)) => {
+                gateway.tasks.spawn(http::serve_connection(Arc::clone(&gateway), Io::Unix(stream), Peer::SameUser));
+            }
+            Ok(None) => {}
             Err(error) => pause(&gateway, &error).await,
         }
     }

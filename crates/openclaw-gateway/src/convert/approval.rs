@@ -35,12 +35,22 @@ pub(crate) fn resolved(approval: &Approval, decision: Decision, by: &str, at: Ti
     json!({ "id": approval.id, "decision": decision, "resolvedBy": by, "ts": at, "request": request(approval) })
 }
 
+/// Longest command of a standing permission, in characters; the contract's limit.
+const GRANT_COMMAND_CHARS_MAX: usize = 512;
+
+fn shortened(command: &str) -> String {
+    if command.chars().count() <= GRANT_COMMAND_CHARS_MAX {
+        return command.to_owned();
+    }
+    command.chars().take(GRANT_COMMAND_CHARS_MAX - 1).chain(['…']).collect()
+}
+
 /// Returns a standing permission.
 pub(crate) fn grant(grant: &Grant) -> Value {
     // The contract ties grants to scheduled jobs; ours belong to a tool.
     json!({ "grantId": grant.id, "mintedByApprovalId": grant.id, "agentId": grant.agent,
         "cronJobId": format!("tool:{}", grant.tool), "cronJobName": null,
-        "command": if grant.arguments.is_empty() { grant.tool.as_str() } else { grant.arguments.as_str() },
+        "command": shortened(if grant.arguments.is_empty() { &grant.tool } else { &grant.arguments }),
         "cwd": null, "createdAtMs": grant.at, "expiresAtMs": null, "revokedAtMs": null, "revokedBy": null,
         "lastUsedAtMs": null, "useCount": 0 })
 }

@@ -29,6 +29,18 @@ pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
         "terminalReply": { "disposition": disposition, "text": outcome.text }, "terminalReceipt": receipt })
 }
 
+/// Names why a run ended badly: the ceiling that was reached, `model` when no
+/// model answered, `internal` when something of ours broke. `stopReason` calls
+/// the last two `error` alike, and they want different next steps.
+fn error_kind(end: &End) -> Value {
+    match end {
+        End::Done | End::Cancelled { .. } => Value::Null,
+        End::Limited { limit, .. } => json!(limit),
+        End::ModelFailed { .. } => json!("model"),
+        End::Failed { .. } => json!("internal"),
+    }
+}
+
 /// Returns the payload of `agent.wait` for an ended run.
 pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
     let mut payload = json!({ "runId": run, "startedAt": outcome.started_at, "endedAt": outcome.ended_at });
@@ -48,6 +60,7 @@ pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
             payload["status"] = json!("error");
             payload["error"] = json!(message);
             payload["stopReason"] = ending["stopReason"].clone();
+            payload["errorKind"] = error_kind(&outcome.end);
         }
     }
     payload
@@ -60,7 +73,8 @@ pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> 
         End::Done => ("ok", "completed"),
         End::Cancelled { .. } => ("aborted", "aborted"),
         End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
-            let details = json!({ "runId": run, "status": "error", "stopReason": ending(run.as_str(), outcome, &[])["stopReason"] });
+            let details = json!({ "runId": run, "status": "error", "errorKind": error_kind(&outcome.end),
+                "stopReason": ending(run.as_str(), outcome, &[])["stopReason"] });
             let mut error = ErrorBody::new(ErrorCode::Unavailable, message.clone()).with_details(details);
             error.retryable = Some(false);
             return Err(error);
@@ -91,4 +105,38 @@ pub(crate) fn usage(usage: &Usage) -> Value {
         value["costUsd"] = json!(cost);
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use openclaw_domain::Timestamp;
+    use openclaw_domain::model::ErrorClass;
+    use openclaw_domain::run::Limit;
+
+    use super::*;
+
+    /// Returns what `agent` and `agent.wait` say about an end, which must be the same.
+    fn told(end: End) -> (Value, Value) {
+        let (started_at, ended_at) = (Timestamp(1), Timestamp(2));
+        let (text, usage) = (String::new(), Usage::default());
+        let outcome =
+            Outcome { end, text, answered_by: None, usage, iterations: 1, tool_calls: 0, started_at, ended_at };
+        let run: RunId = "r1".parse().unwrap();
+        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome).unwrap_err().details.unwrap();
+        let waited = waited(&run, &outcome);
+        let pair = |value: &Value| (value["stopReason"].clone(), value["errorKind"].clone());
+        assert_eq!(pair(&details), pair(&waited));
+        pair(&details)
+    }
+
+    #[test]
+    fn a_model_that_failed_and_a_defect_of_ours_have_different_kinds() {
+        let message = || "x".to_owned();
+        let model = End::ModelFailed { class: ErrorClass::Network, message: message() };
+        assert_eq!(told(model), (json!("error"), json!("model")));
+        assert_eq!(told(End::Failed { message: message() }), (json!("error"), json!("internal")));
+        for (limit, kind) in [(Limit::Duration, "duration"), (Limit::Cost, "cost"), (Limit::Iterations, "iterations")] {
+            assert_eq!(told(End::Limited { limit, message: message() }), (json!("limit"), json!(kind)));
+        }
+    }
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::rig::{ALL, Device, Rig, TOKEN, params};
 
-async fn refused(rig: &Rig, params: Value) -> (Value, u16, String) {
+/// Sends `connect` and returns the error and the close.
+pub(crate) async fn refused(rig: &Rig, params: Value) -> (Value, u16, String) {
     let mut ws = rig.raw().await;
     ws.request("connect", params).await;
     rig.clock.wait_for_sleepers(1).await;

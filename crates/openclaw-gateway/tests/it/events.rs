@@ -28,7 +28,7 @@ fn approval(id: &str) -> Approval {
     }
 }
 
-fn ask(rig: &Rig, id: &str) {
+pub(crate) fn ask(rig: &Rig, id: &str) {
     let approval = approval(id);
     rig.engine.asked.lock().unwrap().push(approval.clone());
     rig.hub.observe(&update_of(&approval, Change::ApprovalRequested(Box::new(approval.clone()))));

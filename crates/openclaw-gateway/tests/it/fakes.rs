@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::message::{Block, ToolStatus};
-use openclaw_domain::model::{ModelRef, Selected, StopReason, Usage};
+use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
 use openclaw_domain::ports::{Approvals, LogPage, LogQuery, Logs, RunObserver, Runs, Sessions, Settings};
-use openclaw_domain::run::{Abort, ActiveRun, End, Outcome, RunRequest, StartState, Started, Status};
+use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::session::{Entry, SessionChange};
 use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 /// An engine that answers `tok0 tok1 tok2` at once; a message with `hold` waits
-/// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest, one with `big` begins
+/// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest, `unanswered` and `limit` end as such, one with `big` begins
 /// with a long text and waits, one with `stall` is not even accepted before a release,
-/// one with `tool` calls a tool.
+/// one with `tool` calls a tool, `defect` and `busy` are refused as such.
 pub(crate) struct Engine {
     hub: Arc<Hub>,
     store: Arc<Store>,
@@ -87,6 +87,12 @@ impl Engine {
         }
         if text.contains("fail") {
             end = End::Failed { message: text.replace("fail", "scripted failure") };
+        }
+        if text.contains("unanswered") {
+            end = End::ModelFailed { class: ErrorClass::Network, message: "scripted silence".into() };
+        }
+        if text.contains("limit") {
+            end = End::Limited { limit: Limit::Iterations, message: "scripted limit".into() };
         }
         let mut said = "tok0 ".to_owned();
         if end.is_done() {
@@ -161,6 +167,11 @@ impl Runs for EngineRuns {
         engine.requests.lock().unwrap().push(request.clone());
         if request.input.text().contains("stall") {
             engine.release.notified().await;
+        }
+        for (word, kind) in [("defect", Kind::Bug), ("busy", Kind::Unavailable)] {
+            if request.input.text().contains(word) {
+                return Err(Fault::new(kind, format!("the scripted {word}")));
+            }
         }
         let started = |state| Started {
             run: request.id.clone(),

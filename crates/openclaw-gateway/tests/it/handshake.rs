@@ -134,6 +134,26 @@ async fn requests_sent_before_hello_are_answered_after_it() {
 }
 
 #[tokio::test]
+async fn fifteen_frames_may_wait_for_hello_and_a_sixteenth_closes_1008() {
+    let frames = |early: u32| {
+        let request = |id: u32, method: &str, params: Value| {
+            json!({ "type": "req", "id": id.to_string(), "method": method, "params": params }).to_string()
+        };
+        let connect = request(0, "connect", params(&ALL));
+        std::iter::once(connect).chain((1..=early).map(move |id| request(id, "last-heartbeat", json!({}))))
+    };
+    let rig = Rig::start().await;
+    let mut ws = rig.raw().await;
+    ws.texts(frames(15)).await;
+    for id in 0..=15_u32 {
+        assert_eq!(ws.answer(&id.to_string()).await["ok"], true, "answers come in order");
+    }
+    let mut ws = rig.raw().await;
+    ws.texts(frames(16)).await;
+    assert_eq!(ws.closed().await, (vec![], 1008, "too many frames before hello".to_owned()));
+}
+
+#[tokio::test]
 async fn binary_frames_are_read_as_text() {
     let rig = Rig::start().await;
     let mut ws = rig.client().await;

@@ -201,3 +201,29 @@ async fn without_a_credential_no_method_is_reached() {
     let (frames, code, _) = ws.closed().await;
     assert_eq!((frames[0]["error"]["code"].as_i64(), code), (Some(-32003), 1008));
 }
+
+#[tokio::test]
+async fn a_defect_of_ours_is_an_internal_error_and_a_busy_engine_is_not() {
+    let rig = Rig::start().await;
+    for (prompt, code) in [("defect", -32603), ("busy", -32002)] {
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "agent.invoke", "params": { "prompt": prompt } });
+        let error = post(&rig, call).await.1["error"].clone();
+        assert_eq!((&error["code"], &error["message"]), (&json!(code), &json!(format!("the scripted {prompt}"))));
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_guesses_over_http_is_locked_out_after_ten_wrong_tokens() {
+    let rig = Rig::start().await;
+    let origin = format!("Origin: http://127.0.0.1:{}", rig.port);
+    let right = format!("Authorization: Bearer {TOKEN}");
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "health" }).to_string();
+    let post = async |token: &str| rig.http("POST", "/rpc", &[&origin, token, JSON], &body).await.0;
+    for (guesses, expected) in [(9, 200), (10, 401)] {
+        for _ in 0..guesses {
+            assert_eq!(post("Authorization: Bearer wrong").await, 401);
+        }
+        assert_eq!(post(&right).await, expected, "after {guesses} guesses");
+    }
+    assert_eq!(rig.http("POST", "/rpc", &[&right, JSON], &body).await.0, 200, "the owner's own tools still get in");
+}

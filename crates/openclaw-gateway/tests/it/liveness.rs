@@ -186,3 +186,13 @@ async fn a_client_in_its_handshake_is_closed_at_shutdown() {
     ws.shut().await;
     shutdown.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_connection_over_the_limit_gets_no_byte() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let rig = Rig::with(|options| options.limits.connections_max = 0).await;
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
+    // It may be closed before or while we write; what matters is that nothing is answered.
+    drop(stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}

@@ -7,6 +7,7 @@ mod rig;
 
 mod auth;
 mod config;
+mod contract;
 mod devices;
 mod events;
 mod handshake;

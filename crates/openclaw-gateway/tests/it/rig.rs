@@ -214,6 +214,14 @@ impl Ws {
         self.stream.send(Message::text(text.into())).await.unwrap();
     }
 
+    /// Sends several frames in one write, so that they arrive together.
+    pub(crate) async fn texts(&mut self, texts: impl IntoIterator<Item = String>) {
+        for text in texts {
+            self.stream.feed(Message::text(text)).await.unwrap();
+        }
+        self.stream.flush().await.unwrap();
+    }
+
     pub(crate) async fn binary(&mut self, text: &str) {
         self.stream.send(Message::binary(text.as_bytes().to_vec())).await.unwrap();
     }
