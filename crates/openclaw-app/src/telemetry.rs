@@ -18,7 +18,7 @@ pub(crate) use tail::LogFiles;
 
 /// Log lines that wait for the disk; more are dropped. The queue is allocated as
 /// a whole, so a larger one is paid for by every idle process.
-const LINES_WAITING_MAX: usize = 8192;
+const LINES_WAITING_MAX: usize = 2048;
 
 /// Where logs go and how much is said.
 #[derive(Debug, Clone)]
