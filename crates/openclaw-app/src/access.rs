@@ -19,6 +19,10 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// When the mode is not known, or needs an address it was not given.
 pub(crate) fn addresses(loaded: &Loaded) -> anyhow::Result<Vec<SocketAddr>> {
     let gateway = &loaded.value["gateway"];
+    // Serving plain text to an owner who asked for TLS would be the wrong half of what was asked.
+    if gateway["tls"]["enabled"].as_bool() == Some(true) {
+        bail!("gateway.tls is not supported yet; set gateway.tls.enabled to false and put a TLS proxy in front");
+    }
     let port = gateway["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_else(|| loaded.home.port());
     let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
     let ips = match gateway["bind"].as_str().unwrap_or("loopback") {

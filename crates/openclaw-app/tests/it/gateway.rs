@@ -41,6 +41,16 @@ fn it_refuses_to_listen_for_others_without_a_strong_credential() {
 }
 
 #[test]
+fn it_does_not_serve_plain_text_to_an_owner_who_asked_for_tls() {
+    let home = Home::empty();
+    home.write_config("{ gateway: { tls: { enabled: true } } }");
+    let output = home.run(&["gateway", "run", "--port", &home.port.to_string()]);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("gateway.tls is not supported"), "{output:?}");
+    assert_eq!(http_status(home.port, "/healthz"), None);
+}
+
+#[test]
 fn a_broken_section_does_not_stop_the_rest() {
     let home = Home::empty();
     home.write_config("{\n  gateway: { port: \"not a port\" },\n  gatway: {},\n}\n");
