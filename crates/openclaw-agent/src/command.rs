@@ -1,9 +1,11 @@
 //! What a session's actor is told.
 
+use std::collections::BTreeMap;
+
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
-use openclaw_domain::{Fault, RunId, RunRequest};
+use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::step::RunState;
@@ -16,6 +18,8 @@ pub(crate) enum Command {
     Abort { run: Option<RunId>, by: String, reply: oneshot::Sender<Vec<RunId>> },
     /// A person answered a question.
     Resolve { id: String, decision: Decision, by: String },
+    /// A person said what became of a call.
+    Answer { id: String, answer: Answer, by: String },
     /// Take up what an earlier process left: a run in the middle, and input that waits.
     Recover(Box<Recovered>),
     /// Drop everything and end.
@@ -42,4 +46,7 @@ pub(crate) struct Interrupted {
     pub(crate) head: u64,
     pub(crate) open_entry: Option<(u64, usize)>,
     pub(crate) asked: Vec<Approval>,
+    pub(crate) unsure: Vec<Question>,
+    /// When each call was dispatched last.
+    pub(crate) started: BTreeMap<CallId, Timestamp>,
 }

@@ -19,7 +19,9 @@ use openclaw_domain::model::{ModelEvent, ModelStream};
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
-use openclaw_domain::{CallId, Change, Epoch, Permit, RunEvent, RunId, RunRequest, Seq, SessionId, Turn, UserTurn};
+use openclaw_domain::{
+    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, Timestamp, Turn, UserTurn,
+};
 use tokio::sync::mpsc;
 
 use crate::model_call::{self, Preparation};
@@ -27,7 +29,7 @@ use crate::publish::Publisher;
 use crate::shared::Shared;
 use crate::step::{CallState, Effect, RunState};
 use crate::stopwatch::Stopwatch;
-use crate::tool_call::EndedCall;
+use crate::tool_call::{EndedCall, ProbedCall};
 use crate::waiters::Live;
 
 /// Streamed text is journalled after this long or this much, so that a crash
@@ -43,6 +45,8 @@ pub(crate) enum Control {
     Cancel { by: String },
     /// A person answered.
     Resolve { approval: String, decision: Decision, by: String },
+    /// A person said what became of a call.
+    Answer { question: String, answer: Answer, by: String },
 }
 
 /// What a run needs to go on from where its journal stands.
@@ -67,6 +71,10 @@ pub(crate) struct Start {
     pub(crate) live: Arc<Live>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) control: mpsc::Receiver<Control>,
+    /// Whether an earlier process began the run.
+    pub(crate) is_resumed: bool,
+    /// When the calls of that process were dispatched.
+    pub(crate) started: BTreeMap<CallId, Timestamp>,
     pub(crate) started_at: openclaw_domain::Timestamp,
 }
 
@@ -103,6 +111,11 @@ pub(crate) struct Driver {
     prepared: Option<Preparation>,
     stream: Option<ModelStream>,
     tools: FuturesUnordered<BoxFuture<'static, EndedCall>>,
+    probes: FuturesUnordered<BoxFuture<'static, ProbedCall>>,
+    /// When calls of an earlier process were dispatched.
+    started: BTreeMap<CallId, Timestamp>,
+    /// An earlier process began the run, and nothing new is recorded yet (I14).
+    is_resuming: bool,
     /// Admitted calls whose start is being recorded.
     admitted: Vec<(Permit, String)>,
     /// Whether a model call is recorded and now to be made.
@@ -114,6 +127,8 @@ pub(crate) struct Driver {
     stopwatch: Stopwatch,
     /// Questions of this run that were asked and not answered.
     asking: BTreeMap<String, Approval>,
+    /// Questions about unknown outcomes that were not answered.
+    unsure: BTreeMap<String, Question>,
     /// How long ended calls ran, until they are told.
     took: BTreeMap<CallId, Duration>,
     started_at: openclaw_domain::Timestamp,
@@ -129,6 +144,7 @@ pub(crate) struct Broken {
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, start: Start) -> (Self, Vec<Effect>, Vec<RunEvent>) {
         let asking = asked_in(&start.state);
+        let unsure = unsure_in(&start.state);
         let driver = Self {
             shared,
             request: start.request,
@@ -146,12 +162,16 @@ impl Driver {
             prepared: None,
             stream: None,
             tools: FuturesUnordered::new(),
+            probes: FuturesUnordered::new(),
+            started: start.started,
+            is_resuming: start.is_resumed,
             admitted: Vec::new(),
             unflushed: String::new(),
             unflushed_since: None,
             selected: None,
             stopwatch: Stopwatch::default(),
             asking,
+            unsure,
             took: BTreeMap::new(),
             started_at: start.started_at,
             ended: None,
@@ -166,8 +186,10 @@ impl Driver {
     /// disk is full, and nothing more may be done to the world.
     pub(crate) async fn drive(mut self, first: Vec<Effect>, events: Vec<RunEvent>) -> Result<Finished, Broken> {
         self.live.set_status(Status::Running);
-        self.publisher.publish(Change::Started);
-        self.publisher.publish(Change::Phase(Phase::PreparingContext));
+        if !self.is_resuming {
+            self.publisher.publish(Change::Started);
+            self.publisher.publish(Change::Phase(Phase::PreparingContext));
+        }
         let mut effects = first;
         if !events.is_empty() {
             effects.extend(self.record(events).await?);
@@ -236,7 +258,7 @@ impl Driver {
     async fn next_event(&mut self) -> Result<Vec<RunEvent>, Broken> {
         loop {
             let parked = self.state.is_parked();
-            self.live.set_status(if parked { Status::Waiting } else { Status::Running });
+            self.live.set_status(self.status());
             let now = self.shared.ports.clock.monotonic();
             self.stopwatch.set_running(!parked, now);
             let deadline = self.stopwatch.left(self.duration_max(), now);
@@ -266,6 +288,7 @@ impl Driver {
                     }
                 }
                 Some(ended) = self.tools.next(), if !self.tools.is_empty() => return Ok(self.tool_ended(ended)),
+                Some(probed) = self.probes.next(), if !self.probes.is_empty() => return Ok(self.probed(probed)),
                 () = timer(flush) => return Ok(self.flush_delta()),
                 () = timer(lapse) => {
                     if let Some(event) = self.lapsed() {
@@ -274,6 +297,15 @@ impl Driver {
                 }
                 () = timer(deadline) => return Ok(vec![RunEvent::DeadlinePassed]),
             }
+        }
+    }
+
+    /// Returns where the run is in its life, while it has not ended.
+    fn status(&self) -> Status {
+        match (self.state.is_parked(), self.state.needs_attention()) {
+            (_, true) => Status::Attention,
+            (true, false) => Status::Waiting,
+            (false, false) => Status::Running,
         }
     }
 
@@ -298,7 +330,15 @@ async fn next_of(stream: &mut Option<ModelStream>) -> Option<Result<ModelEvent, 
 fn asked_in(state: &RunState) -> BTreeMap<String, Approval> {
     let asked = state.open.values().filter_map(|call| match call {
         CallState::Asking(asked) => Some((asked.id.clone(), (**asked).clone())),
-        CallState::Planned | CallState::Dispatching | CallState::Started => None,
+        _ => None,
     });
     asked.collect()
+}
+
+fn unsure_in(state: &RunState) -> BTreeMap<String, Question> {
+    let unsure = state.open.values().filter_map(|call| match call {
+        CallState::Unsure(question) => Some((question.id.clone(), (**question).clone())),
+        _ => None,
+    });
+    unsure.collect()
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Approvals, Runs, Tool};
+use openclaw_domain::ports::{Approvals, JournalError, OpenAction, Questions, Runs, Tool};
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
-use openclaw_domain::{RunId, RunRequest, SessionKey};
+use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::Command;
@@ -149,4 +149,40 @@ impl Approvals for Engine {
         }
         Ok(approval)
     }
+}
+
+#[async_trait]
+impl Questions for Engine {
+    fn open(&self) -> Vec<Question> {
+        self.shared.questions.list()
+    }
+
+    async fn answer(&self, id: &str, answer: Answer, by: &str) -> Result<Question, Fault> {
+        let none = || Fault::new(Kind::NotFound, format!("there is no open question {id}")).hint("openclaw runs list");
+        let question = self.shared.questions.take(id).ok_or_else(none)?;
+        let command = Command::Answer { id: id.to_owned(), answer, by: by.to_owned() };
+        if let Err(fault) = tell(&self.shared, &question.session, command) {
+            self.shared.questions.add(question);
+            return Err(fault);
+        }
+        Ok(question)
+    }
+
+    async fn unsettled(&self) -> Result<Vec<OpenAction>, Fault> {
+        self.shared.ports.journal.open_actions().await.map_err(|error| unavailable(&error))
+    }
+
+    async fn settle(&self, action: &OpenAction, answer: Answer) -> Result<bool, Fault> {
+        let journal = &self.shared.ports.journal;
+        let (session, run, call) = (&action.session, &action.run, &action.call);
+        let settled = journal.settle_action(session, run, call, answer).await.map_err(|error| unavailable(&error))?;
+        if settled && answer != Answer::Unknown {
+            self.shared.actions.end(session, run, call);
+        }
+        Ok(settled)
+    }
+}
+
+fn unavailable(error: &JournalError) -> Fault {
+    Fault::new(Kind::Unavailable, error.to_string())
 }

@@ -105,6 +105,9 @@ impl Lane {
             Command::Resolve { id, decision, by } => {
                 self.control(Control::Resolve { approval: id, decision, by });
             }
+            Command::Answer { id, answer, by } => {
+                self.control(Control::Answer { question: id, answer, by });
+            }
             Command::Recover(found) => self.recover(*found).await,
             Command::Stop => {}
         }
@@ -149,7 +152,8 @@ impl Lane {
     /// Settles everything that ended with the turn.
     async fn ended(&mut self, finished: Result<Finished, Broken>) {
         let Some(running) = self.running.take() else { return };
-        self.shared.pending.forget(&running.request.id);
+        self.shared.pending.forget(&self.key, &running.request.id);
+        self.shared.questions.forget(&self.key, &running.request.id);
         match finished {
             Ok(finished) => {
                 crate::metrics::ended(&finished.outcome);

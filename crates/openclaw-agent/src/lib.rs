@@ -7,6 +7,7 @@
 //!
 //! Read in this order: `step`, `breaker`, `driver`, `lane`, `engine`.
 
+mod actions;
 mod approvals;
 mod breaker;
 mod command;

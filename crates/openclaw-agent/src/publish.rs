@@ -1,10 +1,10 @@
 //! Numbers a run's updates and hands them to the observer, in order.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openclaw_domain::ports::{Clock, RunObserver};
 use openclaw_domain::run::Source;
-use openclaw_domain::{Change, RunId, RunUpdate, SessionKey};
+use openclaw_domain::{Change, Cursor, RunId, RunUpdate, Seq, SessionKey};
 
 /// Publishes the changes of one run.
 pub(crate) struct Publisher {
@@ -15,7 +15,13 @@ pub(crate) struct Publisher {
     clock: Arc<dyn Clock>,
     /// Held while the observer is told, so that numbers and order agree even
     /// when a tool reports progress from another thread.
-    seq: Mutex<u64>,
+    position: Mutex<Position>,
+}
+
+#[derive(Default)]
+struct Position {
+    seq: u64,
+    cursor: Cursor,
 }
 
 impl Publisher {
@@ -27,20 +33,34 @@ impl Publisher {
         observer: Arc<dyn RunObserver>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { run, session, source, observer, clock, seq: Mutex::new(0) }
+        Self { run, session, source, observer, clock, position: Mutex::default() }
+    }
+
+    /// Notes that all up to an event is in the journal, live text included:
+    /// changes from here on belong to it.
+    pub(crate) fn committed(&self, seq: Seq) {
+        self.lock().cursor = Cursor::at(seq);
     }
 
     /// Tells the observer.
     pub(crate) fn publish(&self, change: Change) {
-        let mut seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
-        *seq += 1;
+        let mut position = self.lock();
+        position.seq += 1;
+        if let Change::TextDelta(text) = &change {
+            position.cursor.off += text.len() as u64;
+        }
         self.observer.observe(&RunUpdate {
             run: self.run.clone(),
             session: self.session.clone(),
             source: self.source,
-            seq: *seq,
+            seq: position.seq,
+            cursor: position.cursor,
             at: self.clock.now(),
             change,
         });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Position> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

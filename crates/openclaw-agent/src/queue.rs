@@ -67,18 +67,8 @@ mod tests {
     use openclaw_domain::{Timestamp, UserTurn};
 
     fn input(id: &str, queue: QueueMode) -> RunRequest {
-        RunRequest {
-            id: id.parse().unwrap(),
-            session: "agent:main:main".parse().unwrap(),
-            input: UserTurn::owner(id, Timestamp(0)),
-            model: None,
-            thinking: None,
-            queue,
-            timeout: None,
-            extra_system: None,
-            source: Source::Chat,
-            trace: None,
-        }
+        let (session, input) = ("agent:main:main".parse().unwrap(), UserTurn::owner(id, Timestamp(0)));
+        RunRequest { queue, ..RunRequest::new(id.parse().unwrap(), session, input, Source::Chat) }
     }
 
     fn order(inputs: &[(&str, QueueMode)]) -> Vec<Vec<String>> {

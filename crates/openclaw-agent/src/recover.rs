@@ -27,6 +27,7 @@ const LOOKBACK: usize = 100;
 /// Finds all unfinished runs; returns how many, and what to tell each session's actor.
 pub(crate) async fn recover(shared: &Shared) -> Result<(usize, Vec<(SessionKey, Recovered)>), Fault> {
     let unfinished = shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
+    shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
     let mut by_session: BTreeMap<SessionKey, Vec<RunRecord>> = BTreeMap::new();
     for record in unfinished {
         by_session.entry(record.session.clone()).or_default().push(record);
@@ -133,10 +134,20 @@ async fn rebuild(
     let open_entry = last_assistant.filter(|_| !state.open.is_empty()).map(|(offset, entry)| (entry.n, base + offset));
     let asked = state.open.values().filter_map(|call| match call {
         CallState::Asking(approval) => Some((**approval).clone()),
-        CallState::Planned | CallState::Dispatching | CallState::Started => None,
+        _ => None,
     });
     let asked = asked.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked }))
+    let unsure = state.open.values().filter_map(|call| match call {
+        CallState::Unsure(question) => Some((**question).clone()),
+        _ => None,
+    });
+    let unsure = unsure.collect();
+    let started = events.iter().filter_map(|recorded| match &recorded.event {
+        RunEvent::ToolStarted { call, .. } => Some((call.clone(), recorded.at)),
+        _ => None,
+    });
+    let started = started.collect();
+    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started }))
 }
 
 fn journal(error: &JournalError) -> Fault {

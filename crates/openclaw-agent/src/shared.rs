@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use openclaw_domain::SessionKey;
-use openclaw_domain::approval::Grant;
+use openclaw_domain::approval::{Approval, Grant};
+use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
     Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
     Tool, Variables, Workspaces,
@@ -14,6 +14,7 @@ use openclaw_domain::ports::{
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::Actions;
 use crate::approvals::Pending;
 use crate::command::Command;
 use crate::waiters::Waiters;
@@ -69,7 +70,9 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) ports: Ports,
     tools: RwLock<Arc<Toolbox>>,
-    pub(crate) pending: Pending,
+    pub(crate) pending: Pending<Approval>,
+    pub(crate) questions: Pending<Question>,
+    pub(crate) actions: Actions,
     pub(crate) waiters: Waiters,
     lanes: Mutex<Lanes>,
     pub(crate) tasks: TaskTracker,
@@ -93,6 +96,8 @@ impl Shared {
             ports,
             tools,
             pending: Pending::default(),
+            questions: Pending::default(),
+            actions: Actions::default(),
             waiters: Waiters::default(),
             lanes: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -10,6 +10,7 @@ use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::gate::{self, Evidence};
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::{Selected, StopReason, Usage};
+use openclaw_domain::question::{Answer, Question};
 use openclaw_domain::run::{End, Limit};
 use openclaw_domain::{
     AssistantTurn, CallId, Conversation, Limits, RunEvent, RunId, RunRequest, ToolCall, ToolResult, Turn, UserTurn,
@@ -29,6 +30,17 @@ pub enum Effect {
     Dispatch {
         /// The call.
         call: ToolCall,
+    },
+    /// Ask the tool whether a call that was dispatched by a process that is
+    /// gone happened.
+    Probe {
+        /// The call.
+        call: ToolCall,
+    },
+    /// Void what was streamed of the current turn.
+    Supersede {
+        /// Why.
+        reason: String,
     },
     /// Record this answer without running anything.
     Answer {
@@ -55,6 +67,20 @@ pub enum CallState {
     Asking(Box<Approval>),
     /// Dispatched; a result is owed.
     Started,
+    /// Dispatched by an owner that is gone; the tool is asked whether it happened.
+    Probing,
+    /// Nobody knows whether it happened; a person was asked.
+    Unsure(Box<Question>),
+}
+
+impl CallState {
+    fn may_have_happened(&self) -> bool {
+        matches!(self, CallState::Started | CallState::Probing | CallState::Unsure(_))
+    }
+
+    fn waits_for_a_person(&self) -> bool {
+        matches!(self, CallState::Asking(_) | CallState::Unsure(_))
+    }
 }
 
 /// A run, as the fold of its events.
@@ -119,8 +145,13 @@ impl RunState {
     pub fn is_parked(&self) -> bool {
         !self.is_calling
             && !self.open.is_empty()
-            && self.open.values().all(|call| matches!(call, CallState::Asking(_) | CallState::Planned))
-            && self.open.values().any(|call| matches!(call, CallState::Asking(_)))
+            && self.open.values().all(|call| call.waits_for_a_person() || *call == CallState::Planned)
+            && self.open.values().any(CallState::waits_for_a_person)
+    }
+
+    /// Tells whether somebody must say what became of a call.
+    pub fn needs_attention(&self) -> bool {
+        self.is_parked() && self.open.values().any(|call| matches!(call, CallState::Unsure(_)))
     }
 
     /// Returns the visible text of the last assistant turn of this conversation.
@@ -147,7 +178,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match event {
-        RunEvent::Accepted { request, limits } => {
+        RunEvent::Accepted { request, limits, .. } => {
             state.conversation.say(request.input.clone());
             state.request = Some((**request).clone());
             state.limits = limits.clone();
@@ -192,6 +223,12 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
             Vec::new()
         }
         RunEvent::ToolEnded { call, result } => tool_ended(state, call, result),
+        RunEvent::ToolUnsure { question } => {
+            state.open.insert(question.call.id.clone(), CallState::Unsure(question.clone()));
+            start_waiting(state)
+        }
+        RunEvent::ToolSettled { question, call, answer, by } => settled(state, question, call, *answer, by),
+        RunEvent::Compacted { .. } => Vec::new(),
         RunEvent::Steered { input, turn } => {
             state.steered.push_back((input.clone(), turn.clone()));
             Vec::new()
@@ -218,8 +255,9 @@ pub fn resume(state: &mut RunState, is_repeatable: impl Fn(&ToolCall) -> bool) -
     }
     if state.is_calling {
         state.is_calling = false;
-        state.partial.clear();
-        return vec![Effect::CallModel { step: state.iterations }];
+        // More may have been shown than was recorded: whoever saw it takes it back.
+        let reason = "the program stopped while the model was answering; it is asked again".to_owned();
+        return vec![Effect::Supersede { reason }, Effect::CallModel { step: state.iterations }];
     }
     let open: Vec<(CallId, CallState)> = state.open.iter().map(|(id, call)| (id.clone(), call.clone())).collect();
     if open.is_empty() {
@@ -229,11 +267,12 @@ pub fn resume(state: &mut RunState, is_repeatable: impl Fn(&ToolCall) -> bool) -
     for (id, was) in open {
         let Some(call) = state.call(&id).cloned() else { continue };
         match was {
-            CallState::Asking(_) | CallState::Planned => {}
-            CallState::Started if !is_repeatable(&call) => {
-                effects.push(Effect::Answer { call: id, result: unknown(&call) });
+            CallState::Asking(_) | CallState::Unsure(_) | CallState::Planned => {}
+            CallState::Started | CallState::Probing if !is_repeatable(&call) => {
+                state.open.insert(id, CallState::Probing);
+                effects.push(Effect::Probe { call });
             }
-            CallState::Dispatching | CallState::Started => {
+            CallState::Dispatching | CallState::Started | CallState::Probing => {
                 state.open.insert(id, CallState::Dispatching);
                 effects.push(Effect::Dispatch { call });
             }
@@ -243,12 +282,40 @@ pub fn resume(state: &mut RunState, is_repeatable: impl Fn(&ToolCall) -> bool) -
     effects
 }
 
-fn unknown(call: &ToolCall) -> ToolResult {
-    let text = format!(
-        "The program stopped while {} was running. Whether it happened is not known. Check before doing it again.",
-        call.name
-    );
-    ToolResult::notice(ToolStatus::Unknown, text)
+/// Goes on with a call once somebody said what became of it.
+fn settled(state: &mut RunState, question: &str, id: &CallId, answer: Answer, by: &str) -> Vec<Effect> {
+    let Some(call) = state.call(id).cloned() else { return Vec::new() };
+    let is_asked = match state.open.get(id) {
+        Some(CallState::Unsure(asked)) => asked.id == question,
+        Some(CallState::Probing | CallState::Started) => true,
+        _ => false,
+    };
+    if !is_asked {
+        return Vec::new();
+    }
+    let (status, text) = match answer {
+        Answer::NotHappened => {
+            state.open.insert(id.clone(), CallState::Dispatching);
+            return vec![Effect::Dispatch { call }];
+        }
+        Answer::Happened => (
+            ToolStatus::Ok,
+            format!(
+                "{by} says that this call of {} happened before the program stopped. What it returned was not recorded. \
+                 Do not do it again.",
+                call.name
+            ),
+        ),
+        Answer::Unknown => (
+            ToolStatus::Unknown,
+            format!(
+                "The program stopped while {} was running. Whether it happened is not known. The same call is blocked \
+                 until a person says what became of it; check another way.",
+                call.name
+            ),
+        ),
+    };
+    vec![Effect::Answer { call: id.clone(), result: ToolResult::notice(status, text) }]
 }
 
 fn model_done(state: &mut RunState, turn: &AssistantTurn, usage: &Usage) -> Vec<Effect> {
@@ -345,7 +412,10 @@ fn tool_ended(state: &mut RunState, id: &CallId, result: &ToolResult) -> Vec<Eff
 /// Dispatches waiting calls while there are free places.
 fn start_waiting(state: &mut RunState) -> Vec<Effect> {
     let busy = |state: &RunState| {
-        state.open.values().filter(|call| matches!(call, CallState::Dispatching | CallState::Started)).count()
+        let is_busy = |call: &&CallState| {
+            matches!(call, CallState::Dispatching | CallState::Started | CallState::Probing)
+        };
+        state.open.values().filter(is_busy).count()
     };
     let mut effects = Vec::new();
     while busy(state) < state.limits.parallel_tools_max.max(1) {
@@ -413,7 +483,7 @@ fn too_long(state: &RunState) -> String {
 
 fn finish(state: &mut RunState, end: End) -> Vec<Effect> {
     let started: Vec<CallId> =
-        state.open.iter().filter(|(_, call)| matches!(call, CallState::Started)).map(|(id, _)| id.clone()).collect();
+        state.open.iter().filter(|(_, call)| call.may_have_happened()).map(|(id, _)| id.clone()).collect();
     for id in started {
         let text = "The run was stopped while this call was running. Whether it happened is not known.";
         // The call is open, so the answer is always taken.

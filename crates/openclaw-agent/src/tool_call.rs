@@ -10,8 +10,10 @@ use openclaw_domain::approval::Approval;
 use openclaw_domain::gate::{self, Admission, Evidence, Request};
 use openclaw_domain::message::{Part, ToolStatus};
 use openclaw_domain::ports::{Tool, ToolCx};
-use openclaw_domain::tool::{Effect, Error};
-use openclaw_domain::{CallId, Change, Origin, Permit, RunId, SessionKey, ToolCall, ToolResult};
+use openclaw_domain::tool::{Effect, Error, Probed, ToolOutput};
+use openclaw_domain::{
+    CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult,
+};
 
 use crate::model_call::Preparation;
 use crate::publish::Publisher;
@@ -19,6 +21,9 @@ use crate::shared::Shared;
 
 /// Most text one result may carry; tools keep well below, this is the backstop.
 const RESULT_BYTES_MAX: usize = 512 * 1024;
+
+/// Longest time a tool may take to find out whether a call happened.
+const PROBE_MAX: Duration = Duration::from_secs(10);
 
 /// What became of a call at the gate.
 pub(crate) enum Judged {
@@ -121,7 +126,8 @@ pub(crate) fn run(
     let (shared, publisher) = (shared.clone(), publisher.clone());
     async move {
         let began = shared.ports.clock.monotonic();
-        let result = match context(&shared, &publisher, &permit, key) {
+        let request = permit.request();
+        let result = match context(&shared, &publisher, (&request.session, &request.run), &call.id, key) {
             Ok(cx) => execute(tool.as_ref(), permit, &cx).await,
             Err(text) => Ok(ToolResult::notice(ToolStatus::Failed, text)),
         };
@@ -135,13 +141,50 @@ pub(crate) fn run(
     .boxed()
 }
 
+/// A call of an earlier process, and what its tool found out.
+pub(crate) struct ProbedCall {
+    pub(crate) call: ToolCall,
+    pub(crate) found: Probed,
+}
+
+/// Asks a tool whether a call happened; one that does not say in time cannot tell.
+pub(crate) fn probe(
+    shared: &Arc<Shared>,
+    publisher: &Arc<Publisher>,
+    request: &RunRequest,
+    session: &SessionId,
+    call: ToolCall,
+) -> BoxFuture<'static, ProbedCall> {
+    let key = crate::keys::call_key(session, &request.id, &call.id);
+    let cx = context(shared, publisher, (&request.session, &request.id), &call.id, key);
+    let tool = shared.tool(&call.name);
+    let clock = shared.ports.clock.clone();
+    async move {
+        let found = match (tool, cx) {
+            (Some(tool), Ok(cx)) => {
+                let asked = AssertUnwindSafe(tool.probe(&call, &cx)).catch_unwind();
+                tokio::select! {
+                    found = asked => found.unwrap_or(Probed::Unknown),
+                    () = clock.sleep(PROBE_MAX) => Probed::Unknown,
+                }
+            }
+            (None, _) | (_, Err(_)) => Probed::Unknown,
+        };
+        ProbedCall { call, found }
+    }
+    .boxed()
+}
+
+/// Makes the result of a call that worked.
+pub(crate) fn result(output: ToolOutput) -> ToolResult {
+    let parts = output.parts.into_iter().map(cap).collect();
+    ToolResult { parts, status: ToolStatus::Ok, origin: output.origin, details: output.details }
+}
+
 async fn execute(tool: &dyn Tool, permit: Permit, cx: &ToolCx) -> Result<ToolResult, String> {
     let name = permit.call().name.clone();
     match AssertUnwindSafe(tool.run(permit, cx)).catch_unwind().await {
-        Ok(Ok(output)) => {
-            let parts = output.parts.into_iter().map(cap).collect();
-            Ok(ToolResult { parts, status: ToolStatus::Ok, origin: output.origin, details: output.details })
-        }
+        Ok(Ok(output)) => Ok(result(output)),
         Ok(Err(Error::Tell(text))) => Ok(ToolResult {
             parts: vec![cap(Part::text(text))],
             status: ToolStatus::Failed,
@@ -170,15 +213,20 @@ fn cap(part: Part) -> Part {
     }
 }
 
-fn context(shared: &Arc<Shared>, publisher: &Arc<Publisher>, permit: &Permit, key: String) -> Result<ToolCx, String> {
-    let request = permit.request();
-    let files = (shared.ports.workspaces)(&request.agent).map_err(|fault| fault.to_string())?;
+fn context(
+    shared: &Arc<Shared>,
+    publisher: &Arc<Publisher>,
+    (session, run): (&SessionKey, &RunId),
+    call: &CallId,
+    key: String,
+) -> Result<ToolCx, String> {
+    let files = (shared.ports.workspaces)(session.agent()).map_err(|fault| fault.to_string())?;
     let runs = shared.runs().ok_or("the program is stopping")?;
-    let (publisher, call): (_, CallId) = (publisher.clone(), request.call.id.clone());
+    let (publisher, call) = (publisher.clone(), call.clone());
     Ok(ToolCx {
-        agent: request.agent.clone(),
-        session: request.session.clone(),
-        run: request.run.clone(),
+        agent: session.agent().clone(),
+        session: session.clone(),
+        run: run.clone(),
         idempotency_key: key,
         files,
         processes: shared.ports.processes.clone(),

@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use openclaw_config::Home;
-use openclaw_domain::catalog::{Agent, ModelInfo};
+use openclaw_domain::catalog::{Agent, ModelInfo, UnknownOutcome};
 use openclaw_domain::model::{ModelChoice, Thinking};
 use openclaw_domain::ports::{Catalog, Gate};
 use openclaw_domain::tool::ToolSpec;
-use openclaw_domain::{AgentId, Limits};
+use openclaw_domain::{AgentId, Limits, Runtime};
 use openclaw_llm::Router;
 use openclaw_security::Profiles;
 use serde_json::Value;
@@ -148,6 +148,8 @@ fn agent(
         choice: choice(router, own("model"), either("thinkingDefault")),
         limits: limits(either("timeoutSeconds"), either("limits")),
         emoji: text(entry.pointer("/identity/emoji")),
+        runtime: Runtime::default(),
+        unknown_outcome: UnknownOutcome::default(),
         is_default,
         id,
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::AgentId;
 use crate::model::{ModelChoice, ModelRef, Thinking};
 use crate::run::Limits;
+use crate::runtime::Runtime;
 
 /// A configured agent.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +22,23 @@ pub struct Agent {
     pub choice: ModelChoice,
     /// The ceilings of its runs.
     pub limits: Limits,
+    /// What serves its requests.
+    pub runtime: Runtime,
+    /// What happens when the outcome of a call is unknown.
+    pub unknown_outcome: UnknownOutcome,
     /// Path of a person-chosen picture or emoji, if any.
     pub emoji: Option<String>,
+}
+
+/// What a run does about a call that may have happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownOutcome {
+    /// Waits until a person says what became of it.
+    #[default]
+    Ask,
+    /// Tells the model that nobody knows and goes on; the action stays blocked.
+    Tell,
 }
 
 /// A model that could be chosen.

@@ -6,10 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{Approval, Decision};
+use crate::compaction::Compaction;
 use crate::ids::{CallId, Epoch, RunId, Seq, Timestamp};
 use crate::message::{AssistantTurn, ToolResult, UserTurn};
 use crate::model::{ErrorClass, Selected, Usage};
+use crate::question::{Answer, Question};
 use crate::run::{Limits, Outcome, RunRequest};
+use crate::runtime::Runtime;
 use crate::tool::Effect;
 
 /// Version of the event bodies written by this build.
@@ -25,6 +28,9 @@ pub enum RunEvent {
         request: Box<RunRequest>,
         /// The ceilings in force.
         limits: Limits,
+        /// What serves it.
+        #[serde(default)]
+        runtime: Runtime,
     },
     /// An owner took the run; every epoch begins with exactly one of these (I2).
     Claimed {
@@ -53,7 +59,7 @@ pub enum RunEvent {
         /// The text.
         text: String,
     },
-    /// What was streamed is void.
+    /// What was streamed of this turn is void; whoever shows it takes it back.
     ModelSuperseded {
         /// Why.
         reason: String,
@@ -82,6 +88,10 @@ pub enum RunEvent {
         digest: String,
         /// What a second dispatch would do.
         effect: Effect,
+        /// Key of what the call would do to the world, hex: the same for a
+        /// call that was planned anew. Empty in journals older than the ledger.
+        #[serde(default)]
+        action: String,
     },
     /// A person is asked; the run parks.
     ApprovalRequested {
@@ -112,6 +122,28 @@ pub enum RunEvent {
         call: CallId,
         /// The result.
         result: Box<ToolResult>,
+    },
+    /// The call was dispatched by an owner that is gone, and nothing says
+    /// whether it happened. A person is asked; the run is in `attention`.
+    ToolUnsure {
+        /// The question.
+        question: Box<Question>,
+    },
+    /// Somebody said what became of the call.
+    ToolSettled {
+        /// Id of the question.
+        question: String,
+        /// The call it was about.
+        call: CallId,
+        /// The answer.
+        answer: Answer,
+        /// Who answered.
+        by: String,
+    },
+    /// A part of the conversation is shown to the model as a summary from here on.
+    Compacted {
+        /// Which part, and its summary.
+        compaction: Box<Compaction>,
     },
     /// Input was put before the model while the run was working.
     Steered {
@@ -152,6 +184,9 @@ impl RunEvent {
             RunEvent::ApprovalResolved { .. } => "approval_resolved",
             RunEvent::ToolStarted { .. } => "tool_started",
             RunEvent::ToolEnded { .. } => "tool_ended",
+            RunEvent::ToolUnsure { .. } => "tool_unsure",
+            RunEvent::ToolSettled { .. } => "tool_settled",
+            RunEvent::Compacted { .. } => "compacted",
             RunEvent::Steered { .. } => "steered",
             RunEvent::CancelRequested { .. } => "cancel_requested",
             RunEvent::DeadlinePassed => "deadline_passed",

@@ -9,7 +9,10 @@
 
 pub mod approval;
 pub mod catalog;
+pub mod compaction;
 pub mod conversation;
+pub mod cursor;
+pub mod delivery;
 pub mod device;
 pub mod event;
 pub mod fault;
@@ -18,7 +21,9 @@ pub mod ids;
 pub mod message;
 pub mod model;
 pub mod origin;
+pub mod question;
 pub mod run;
+pub mod runtime;
 pub mod secret;
 pub mod session;
 pub mod settings;
@@ -27,13 +32,17 @@ pub mod update;
 
 pub mod ports;
 
+pub use compaction::Summary;
 pub use conversation::{Conversation, Prompt, Turn};
+pub use cursor::Cursor;
 pub use event::{Recorded, RunEvent};
 pub use fault::{Fault, Kind};
 pub use gate::{Permit, Verdict};
 pub use ids::{AgentId, CallId, Epoch, RunId, Seq, SessionId, SessionKey, Timestamp};
 pub use message::{AssistantTurn, Part, ToolCall, ToolResult, UserTurn};
 pub use origin::Origin;
+pub use question::{Answer, Question};
 pub use run::{Limits, Outcome, RunRequest};
+pub use runtime::Runtime;
 pub use secret::Secret;
 pub use update::{Change, RunUpdate};

@@ -209,3 +209,10 @@ pub enum ToolStatus {
     /// It may or may not have happened.
     Unknown,
 }
+
+impl ToolStatus {
+    /// Tells whether it is certain what the call did.
+    pub fn is_known(self) -> bool {
+        matches!(self, ToolStatus::Ok | ToolStatus::Failed | ToolStatus::Denied)
+    }
+}

@@ -13,6 +13,7 @@ mod logs;
 mod model;
 pub mod net;
 mod observer;
+mod outbox;
 mod processes;
 mod records;
 mod runs;
@@ -24,13 +25,16 @@ pub use clock::Clock;
 pub use context::{ContextRequest, ContextSource};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
-pub use journal::{Admission, Admitted, Batch, Durability, Error as JournalError, Journal, RunRecord};
+pub use journal::{
+    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, OpenAction, RunRecord,
+};
 pub use logs::{LogPage, LogQuery, Logs};
 pub use model::Model;
 pub use net::Net;
 pub use observer::RunObserver;
+pub use outbox::{Courier, Due, Outbox, Sent, Settled};
 pub use processes::{Command, Error as ProcessError, Exit, Leash, ProcessInfo, Processes, Snapshot, Spawned};
 pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
-pub use runs::{Approvals, Runs};
+pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RunId, SessionKey, Timestamp};
+use crate::delivery::{Destination, Inbound};
+use crate::ids::{CallId, RunId, SessionKey, Timestamp};
 use crate::message::UserTurn;
 use crate::model::{ErrorClass, ModelRef, Selected, Thinking, Usage};
 
@@ -37,6 +38,50 @@ pub struct RunRequest {
     /// Trace id to carry through logs and events.
     #[serde(default)]
     pub trace: Option<String>,
+    /// The call of another run that waits for this one.
+    #[serde(default)]
+    pub parent: Option<Parent>,
+    /// The message this input came in, when a channel brought it.
+    #[serde(default)]
+    pub inbound: Option<Inbound>,
+    /// Where the answer is sent besides the transcript.
+    #[serde(default)]
+    pub deliver: Option<Destination>,
+}
+
+impl RunRequest {
+    /// Makes a request with nothing but what every request has.
+    pub fn new(id: RunId, session: SessionKey, input: UserTurn, source: Source) -> Self {
+        Self {
+            id,
+            session,
+            input,
+            model: None,
+            thinking: None,
+            queue: QueueMode::default(),
+            timeout: None,
+            extra_system: None,
+            source,
+            trace: None,
+            parent: None,
+            inbound: None,
+            deliver: None,
+        }
+    }
+}
+
+/// The call that a child run works for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Session of the run that waits.
+    pub session: SessionKey,
+    /// The run that waits.
+    pub run: RunId,
+    /// Its call, answered by the child's outcome.
+    pub call: CallId,
+    /// What the lineage calls its actions by: the session at its root. An
+    /// action of unknown outcome stays blocked in all of the lineage.
+    pub root: SessionKey,
 }
 
 /// Where a run came from.

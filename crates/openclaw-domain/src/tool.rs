@@ -78,6 +78,17 @@ impl ToolOutput {
     }
 }
 
+/// What a tool finds out about a call whose result was never recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Probed {
+    /// It happened; this is its result.
+    Happened(ToolOutput),
+    /// It did not happen and may be run.
+    NotHappened,
+    /// The tool cannot tell.
+    Unknown,
+}
+
 /// The two ways a tool fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::approval::{Approval, Decision};
+use crate::cursor::Cursor;
 use crate::ids::{CallId, RunId, SessionKey, Timestamp};
 use crate::message::{ToolCall, ToolResult};
 use crate::model::{Selected, Usage};
+use crate::question::{Answer, Question};
 use crate::run::{Outcome, Source};
 use crate::session::Entry;
 use crate::tool::Progress;
@@ -21,6 +23,8 @@ pub struct RunUpdate {
     pub source: Source,
     /// Number of this update within the run, from 1, without gaps.
     pub seq: u64,
+    /// How far the run is seen once this update was.
+    pub cursor: Cursor,
     /// When it happened.
     pub at: Timestamp,
     /// What happened.
@@ -76,6 +80,26 @@ pub enum Change {
         decision: Decision,
         /// Who answered.
         by: String,
+    },
+    /// The outcome of a call is unknown; a person is asked.
+    QuestionAsked(Box<Question>),
+    /// The question was answered.
+    QuestionAnswered {
+        /// The question.
+        question: Box<Question>,
+        /// The answer.
+        answer: Answer,
+        /// Who answered.
+        by: String,
+    },
+    /// All text up to the update's cursor survives a crash.
+    TextKept,
+    /// A run that an earlier process left works again: the first new event is recorded (I14).
+    Resumed,
+    /// A part of the conversation is shown to the model as a summary from here on.
+    Compacted {
+        /// Entries that the summary stands for.
+        entries: u64,
     },
     /// Input joined the running turn.
     Steered {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use openclaw_domain::catalog::{Agent, ModelInfo};
+use openclaw_domain::catalog::{Agent, ModelInfo, UnknownOutcome};
 use openclaw_domain::model::{ModelChoice, ModelRef};
 use openclaw_domain::ports::Catalog;
 use openclaw_domain::tool::ToolSpec;
-use openclaw_domain::{AgentId, Limits};
+use openclaw_domain::{AgentId, Limits, Runtime};
 
 /// Catalogue of fixed agents, models and tools; every agent has all the tools.
 #[derive(Debug, Clone)]
@@ -72,6 +72,8 @@ pub fn agent(id: &str) -> Agent {
         choice: ModelChoice { primary: ModelRef::new("scripted", "one"), fallbacks: Vec::new(), thinking: None },
         limits: Limits::default(),
         emoji: None,
+        runtime: Runtime::default(),
+        unknown_outcome: UnknownOutcome::default(),
     }
 }
 

@@ -71,6 +71,9 @@ struct Run {
     /// The request without what may differ between repetitions.
     request: RunRequest,
     events: Vec<Recorded>,
+    /// Calls somebody answered for after the run ended.
+    settled: std::collections::BTreeSet<openclaw_domain::CallId>,
+    checkpoint: Option<openclaw_domain::ports::Checkpoint>,
 }
 
 impl State {

@@ -87,7 +87,7 @@ impl RunObserver for Recorder {
 mod tests {
     use std::sync::Arc;
 
-    use openclaw_domain::Timestamp;
+    use openclaw_domain::{Cursor, Timestamp};
     use openclaw_domain::run::Source;
 
     use super::*;
@@ -98,6 +98,7 @@ mod tests {
             session: "agent:main:main".parse().unwrap(),
             source: Source::Agent,
             seq,
+            cursor: Cursor::default(),
             at: Timestamp(0),
             change,
         }

@@ -186,18 +186,8 @@ mod tests {
     use super::*;
 
     fn request(id: &str) -> RunRequest {
-        RunRequest {
-            id: id.parse().unwrap(),
-            session: "agent:main:main".parse().unwrap(),
-            input: UserTurn::owner("hi", crate::clock::START),
-            model: None,
-            thinking: None,
-            queue: QueueMode::Steer,
-            timeout: None,
-            extra_system: None,
-            source: Source::Chat,
-            trace: None,
-        }
+        let input = UserTurn::owner("hi", crate::clock::START);
+        RunRequest::new(id.parse().unwrap(), "agent:main:main".parse().unwrap(), input, Source::Chat)
     }
 
     #[tokio::test]

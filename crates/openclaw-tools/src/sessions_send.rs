@@ -85,17 +85,10 @@ fn request(target: &SessionKey, message: &str, cx: &ToolCx) -> Result<RunRequest
         .map_err(|error| Error::EndRun(format!("no run id for a message: {error}")))?;
     let said = format!("[message from session {}]\n{message}", cx.session);
     let origin = Origin::Tool { tool: NAME.into() };
+    let input = UserTurn { parts: vec![Part::text(said)], origin, at: cx.clock.now() };
     Ok(RunRequest {
-        id,
-        session: target.clone(),
-        input: UserTurn { parts: vec![Part::text(said)], origin, at: cx.clock.now() },
-        model: None,
-        thinking: None,
         queue: QueueMode::Followup,
-        timeout: None,
-        extra_system: None,
-        source: Source::Agent,
-        trace: None,
+        ..RunRequest::new(id, target.clone(), input, Source::Agent)
     })
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use openclaw_domain::ports::{Batch, Durability, JournalError};
-use openclaw_domain::run::Status;
+use openclaw_domain::run::{End, Status};
 use openclaw_domain::session::Entry;
-use openclaw_domain::{CallId, Change, RunEvent, ToolResult, Turn};
+use openclaw_domain::{Answer, CallId, Change, RunEvent, Seq, ToolResult, Turn};
 
 use super::{Broken, Driver};
 use crate::step::{self, Effect};
@@ -32,8 +32,10 @@ impl Driver {
         let batch = self.batch(&events);
         let written_before = self.written;
         let entries = self.shared.ports.journal.append(batch).await.map_err(|error| self.broken(&error))?;
+        self.publisher.committed(Seq(self.next.0 + events.len() as u64 - 1));
         self.next.0 += events.len() as u64;
         self.note_entries(written_before, &entries);
+        self.tell_resumed();
         self.tell(&events, entries);
         Ok(effects)
     }
@@ -51,7 +53,7 @@ impl Driver {
         });
         let status = match &outcome {
             Some(outcome) => Some(Status::from(&outcome.end)),
-            None => Some(if self.state.is_parked() { Status::Waiting } else { Status::Running }),
+            None => Some(self.status()),
         };
         Batch {
             session: self.request.session.clone(),
@@ -63,6 +65,7 @@ impl Driver {
             amended,
             status,
             outcome,
+            deliveries: Vec::new(),
             at: self.shared.ports.clock.now(),
             durability: durability(events),
         }
@@ -89,7 +92,21 @@ impl Driver {
             self.publisher.publish(Change::EntryAdded(Box::new(entry)));
         }
         for event in events {
+            self.keep_ledger(event);
             match event {
+                RunEvent::ModelDelta { .. } => self.publisher.publish(Change::TextKept),
+                RunEvent::ModelSuperseded { .. } => self.publisher.publish(Change::TextReplaced(String::new())),
+                RunEvent::ToolUnsure { question } => {
+                    self.shared.questions.add((**question).clone());
+                    self.unsure.insert(question.id.clone(), (**question).clone());
+                    self.publisher.publish(Change::QuestionAsked(question.clone()));
+                }
+                RunEvent::ToolSettled { question, answer, by, .. } => {
+                    if let Some(asked) = self.unsure.remove(question) {
+                        let question = Box::new(asked);
+                        self.publisher.publish(Change::QuestionAnswered { question, answer: *answer, by: by.clone() });
+                    }
+                }
                 RunEvent::ModelDone { usage, .. } => self.publisher.publish(Change::TurnCompleted(*usage)),
                 RunEvent::ApprovalRequested { approval } => {
                     self.shared.pending.add((**approval).clone());
@@ -119,6 +136,35 @@ impl Driver {
         }
     }
 
+    /// An earlier process's run works again once something new is recorded (I14).
+    fn tell_resumed(&mut self) {
+        if std::mem::take(&mut self.is_resuming) {
+            self.publisher.publish(Change::Started);
+            self.publisher.publish(Change::Resumed);
+        }
+    }
+
+    /// Notes which actions have a known outcome now.
+    fn keep_ledger(&self, event: &RunEvent) {
+        let (session, run) = (&self.request.session, &self.request.id);
+        let end = |call: &CallId| self.shared.actions.end(session, run, call);
+        match event {
+            RunEvent::ToolEnded { call, result } if result.status.is_known() => end(call),
+            RunEvent::ToolSettled { call, answer: Answer::Happened | Answer::NotHappened, .. } => end(call),
+            // Whoever stops a run knows what was stopped; a call that nobody
+            // could tell about before stays blocked.
+            RunEvent::Ended { outcome } if matches!(outcome.end, End::Cancelled { .. }) => {
+                let unsure: Vec<&CallId> = self.unsure.values().map(|question| &question.call.id).collect();
+                for action in self.shared.actions.list() {
+                    if action.session == *session && action.run == *run && !unsure.contains(&&action.call) {
+                        end(&action.call);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn tell_ended(&mut self, id: &CallId, result: &ToolResult) {
         let took = self.took.remove(id).unwrap_or_default();
         if let Some(call) = self.state.call(id).cloned() {
@@ -139,6 +185,8 @@ fn durability(events: &[RunEvent]) -> Durability {
         RunEvent::Ended { .. }
         | RunEvent::ApprovalRequested { .. }
         | RunEvent::ApprovalResolved { .. }
+        | RunEvent::ToolUnsure { .. }
+        | RunEvent::ToolSettled { .. }
         | RunEvent::Steered { .. } => true,
         RunEvent::Accepted { .. }
         | RunEvent::Claimed { .. }
@@ -150,6 +198,7 @@ fn durability(events: &[RunEvent]) -> Durability {
         | RunEvent::ModelDone { .. }
         | RunEvent::ModelFailed { .. }
         | RunEvent::ToolStarted { .. }
+        | RunEvent::Compacted { .. }
         | RunEvent::ToolEnded { .. }
         | RunEvent::CancelRequested { .. }
         | RunEvent::DeadlinePassed => false,

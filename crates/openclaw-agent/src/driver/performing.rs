@@ -2,15 +2,18 @@
 
 use openclaw_domain::approval::{Approval, Decision, Grant};
 use openclaw_domain::gate;
-use openclaw_domain::message::Block;
+use openclaw_domain::catalog::UnknownOutcome;
+use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{self, ErrorClass, ModelEvent};
+use openclaw_domain::ports::OpenAction;
 use openclaw_domain::run::End;
-use openclaw_domain::{Change, Fault, RunEvent, ToolCall};
+use openclaw_domain::tool::{Effect as ToolEffect, Probed};
+use openclaw_domain::{Answer, Change, Fault, Question, RunEvent, ToolCall, ToolResult};
 
 use super::{Control, DELTA_BYTES_MAX, Driver};
 use crate::keys::{self, hex};
 use crate::step::{CallState, Effect};
-use crate::tool_call::{self, EndedCall, Judged};
+use crate::tool_call::{self, EndedCall, Judged, ProbedCall};
 
 impl Driver {
     /// Turns effects into the events that record them. What touches the world is
@@ -24,6 +27,8 @@ impl Driver {
                     events.push(RunEvent::ModelStarted { step, idempotency_key: self.step_key(step) });
                 }
                 Effect::Dispatch { call } => self.dispatch(&call, &mut events),
+                Effect::Probe { call } => self.probe(call),
+                Effect::Supersede { reason } => events.push(RunEvent::ModelSuperseded { reason }),
                 Effect::Answer { call, result } => events.push(RunEvent::ToolEnded { call, result: Box::new(result) }),
                 Effect::Finish { end } => events.push(self.end(end)),
             }
@@ -36,9 +41,17 @@ impl Driver {
         let Some(prepared) = &self.prepared else { return };
         match tool_call::judge(&self.shared, &self.request.id, &self.request.session, call, prepared, evidence) {
             Judged::Admitted { permit, effect } => {
+                let action = match self.begin_action(call, effect) {
+                    Ok(action) => action,
+                    Err(result) => {
+                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
+                        return;
+                    }
+                };
                 let digest = hex(&gate::digest(&call.name, &call.arguments));
                 let key = keys::call_key(&self.session.id, &self.request.id, &call.id);
-                events.push(RunEvent::ToolIntent { call: call.id.clone(), tool: call.name.clone(), digest, effect });
+                let (id, tool) = (call.id.clone(), call.name.clone());
+                events.push(RunEvent::ToolIntent { call: id, tool, digest, effect, action });
                 events.push(RunEvent::ToolStarted { call: call.id.clone(), idempotency_key: key.clone() });
                 self.admitted.push((*permit, key));
             }
@@ -49,10 +62,81 @@ impl Driver {
         }
     }
 
+    /// Enters a call in the ledger and returns the key of its action. A call
+    /// whose action may have happened already is answered instead.
+    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
+        let root = self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root);
+        let action = keys::action_key(root, call);
+        if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
+            return Ok(action);
+        }
+        let open = OpenAction {
+            action: action.clone(),
+            session: self.request.session.clone(),
+            run: self.request.id.clone(),
+            call: call.id.clone(),
+            tool: call.name.clone(),
+        };
+        self.shared.actions.begin(open).map(|()| action).map_err(|holder| {
+            let text = format!(
+                "Not run: call {} of run {} did exactly this and its outcome is not known. A person can say what \
+                 became of it with: openclaw runs settle {} {} happened (or not-happened).",
+                holder.call, holder.run, holder.run, holder.call
+            );
+            ToolResult::notice(ToolStatus::Failed, text)
+        })
+    }
+
+    fn probe(&mut self, call: ToolCall) {
+        self.probes.push(tool_call::probe(&self.shared, &self.publisher, &self.request, &self.session.id, call));
+    }
+
+    /// Turns what a tool found out into events: a result, another dispatch, or a question.
+    pub(super) fn probed(&self, probed: ProbedCall) -> Vec<RunEvent> {
+        let ProbedCall { call, found } = probed;
+        let settled = |answer, by: &str| RunEvent::ToolSettled {
+            question: String::new(),
+            call: call.id.clone(),
+            answer,
+            by: by.to_owned(),
+        };
+        let event = match found {
+            Probed::Happened(output) => {
+                let result = Box::new(tool_call::result(output));
+                RunEvent::ToolEnded { call: call.id.clone(), result }
+            }
+            Probed::NotHappened => settled(Answer::NotHappened, &format!("{}'s own check", call.name)),
+            Probed::Unknown => match self.unknown_outcome() {
+                UnknownOutcome::Tell => settled(Answer::Unknown, "policy"),
+                UnknownOutcome::Ask => RunEvent::ToolUnsure { question: Box::new(self.question(call)) },
+            },
+        };
+        vec![event]
+    }
+
+    fn unknown_outcome(&self) -> UnknownOutcome {
+        let agent = self.shared.ports.catalog.agent(self.request.session.agent());
+        agent.map_or_else(UnknownOutcome::default, |agent| agent.unknown_outcome)
+    }
+
+    fn question(&self, call: ToolCall) -> Question {
+        let asked_at = self.shared.ports.clock.now();
+        Question {
+            id: uuid::Uuid::new_v4().to_string(),
+            run: self.request.id.clone(),
+            session: self.request.session.clone(),
+            agent: self.request.session.agent().clone(),
+            started_at: self.started.get(&call.id).copied().unwrap_or(asked_at),
+            asked_at,
+            call,
+        }
+    }
+
     /// Drops all work and builds the final event.
     fn end(&mut self, end: End) -> RunEvent {
         self.stream = None;
         self.tools.clear();
+        self.probes.clear();
         self.admitted.clear();
         self.model_due = false;
         let outcome = crate::outcome::of(&self.state, end, self.started_at, self.shared.ports.clock.now());
@@ -64,6 +148,10 @@ impl Driver {
         match control {
             Control::Steer { input, turn } => Some(RunEvent::Steered { input, turn }),
             Control::Cancel { by } => Some(RunEvent::CancelRequested { by }),
+            Control::Answer { question, answer, by } => {
+                let call = self.unsure.get(&question)?.call.id.clone();
+                Some(RunEvent::ToolSettled { question, call, answer, by })
+            }
             Control::Resolve { approval, decision, by } => {
                 let asked = self.asked(|asked| asked.id == approval)?;
                 if decision == Decision::AllowAlways {
@@ -79,7 +167,7 @@ impl Driver {
         let now = self.shared.ports.clock.now();
         let lapses = self.state.open.values().filter_map(|call| match call {
             CallState::Asking(asked) => asked.expires_at,
-            CallState::Planned | CallState::Dispatching | CallState::Started => None,
+            _ => None,
         });
         lapses.min().map(|lapse| lapse.since(now))
     }
@@ -100,7 +188,7 @@ impl Driver {
     fn asked(&self, fits: impl Fn(&Approval) -> bool) -> Option<&Approval> {
         self.state.open.values().find_map(|call| match call {
             CallState::Asking(asked) if fits(asked) => Some(asked.as_ref()),
-            CallState::Asking(_) | CallState::Planned | CallState::Dispatching | CallState::Started => None,
+            _ => None,
         })
     }
 
@@ -121,7 +209,6 @@ impl Driver {
             Some(Ok(ModelEvent::CallStarted { .. })) => Vec::new(),
             Some(Ok(ModelEvent::Superseded { reason })) => {
                 self.forget_text();
-                self.publisher.publish(Change::TextReplaced(String::new()));
                 vec![RunEvent::ModelSuperseded { reason }]
             }
             Some(Ok(ModelEvent::Done(completed))) => self.completed(*completed),

@@ -139,6 +139,7 @@ impl Lane {
             amended: None,
             status: Some(status_of(outcome)),
             outcome: Some(Box::new(outcome.clone())),
+            deliveries: Vec::new(),
             at: self.shared.ports.clock.now(),
             durability: Durability::Barrier,
         };
@@ -173,7 +174,7 @@ impl Lane {
 
 /// The admission of input that does not begin at once.
 fn queued(request: RunRequest, agent: Agent, at: Timestamp) -> Admission {
-    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits };
+    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime };
     Admission { request, events: vec![accepted], transcript: false, owner: None, at }
 }
 
@@ -182,7 +183,7 @@ pub(super) fn fault(error: &JournalError) -> Fault {
     let kind = match error {
         JournalError::Mismatch(_) => Kind::Conflict,
         JournalError::NoSuchRun(_) => Kind::NotFound,
-        JournalError::Fenced(_) | JournalError::Ended(_) => Kind::Conflict,
+        JournalError::Fenced(_) | JournalError::Ended(_) | JournalError::Blocked { .. } => Kind::Conflict,
         JournalError::Full(_) | JournalError::Store(_) => Kind::Unavailable,
     };
     let fault = Fault::new(kind, error.to_string());

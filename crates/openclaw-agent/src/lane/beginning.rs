@@ -1,5 +1,6 @@
 //! Beginning a turn: new input on an idle session, waiting input, or an interrupted run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openclaw_domain::catalog::Agent;
@@ -7,13 +8,15 @@ use openclaw_domain::fault::Fault;
 use openclaw_domain::ports::{Admission, Admitted};
 use openclaw_domain::run::{End, StartState, Started, Status};
 use openclaw_domain::session::Session;
-use openclaw_domain::{Change, Epoch, RunEvent, RunRequest, Seq, SessionId};
+use openclaw_domain::tool::Effect;
+use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Seq, SessionId, Timestamp, ToolCall};
 use tokio::sync::mpsc;
 
 use super::admitting::fault;
 use super::{CONTROL_MAX, Lane, Running};
 use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
+use crate::shared::Shared;
 use crate::step::{self, RunState};
 
 /// A turn that is about to run.
@@ -29,6 +32,10 @@ struct Turn {
     events: Vec<RunEvent>,
     effects: Vec<step::Effect>,
     joined: Vec<RunRequest>,
+    /// Whether an earlier process began it.
+    is_resumed: bool,
+    /// When the calls of that process were dispatched.
+    started: BTreeMap<CallId, Timestamp>,
 }
 
 impl Lane {
@@ -38,7 +45,7 @@ impl Lane {
         let at = self.shared.ports.clock.now();
         let (session, conversation) = self.open(at).await?;
         let events = vec![
-            RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits },
+            RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
             RunEvent::Claimed { owner: self.shared.options.owner.clone() },
             RunEvent::Began { transcript_head: session.head },
             model_started(&session.id, &request),
@@ -69,6 +76,8 @@ impl Lane {
             events: vec![],
             effects: vec![],
             joined: vec![],
+            is_resumed: false,
+            started: BTreeMap::new(),
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -98,7 +107,7 @@ impl Lane {
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
-        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits });
+        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime });
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
@@ -116,6 +125,8 @@ impl Lane {
             events,
             effects: vec![],
             joined,
+            is_resumed: false,
+            started: BTreeMap::new(),
         };
         self.running = Some(self.spawn(turn, at));
         Ok(())
@@ -137,14 +148,13 @@ impl Lane {
         };
         let mut state = interrupted.state;
         let shared = &self.shared;
-        let effects = step::resume(&mut state, |call| {
-            use openclaw_domain::tool::Effect;
-            shared
-                .tool(&call.name)
-                .is_some_and(|tool| matches!(tool.spec().effect, Effect::Pure | Effect::Idempotent | Effect::Keyed))
-        });
+        let effects =
+            step::resume(&mut state, |call| is_repeatable(shared, call, interrupted.started.get(&call.id), at));
         for approval in interrupted.asked {
             self.shared.pending.add(approval);
+        }
+        for question in interrupted.unsure {
+            self.shared.questions.add(question);
         }
         let turn = Turn {
             request,
@@ -158,6 +168,8 @@ impl Lane {
             events: vec![],
             effects,
             joined: vec![],
+            is_resumed: true,
+            started: interrupted.started,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -167,6 +179,7 @@ impl Lane {
     fn spawn(&self, turn: Turn, at: openclaw_domain::Timestamp) -> Running {
         let (control, inbox) = mpsc::channel(CONTROL_MAX);
         let publisher = self.publisher(&turn.request);
+        publisher.committed(turn.seq);
         let live = self.shared.waiters.begin(&turn.request.id, &self.key, turn.request.source, Status::Running, at);
         let start = Start {
             request: turn.request.clone(),
@@ -182,12 +195,28 @@ impl Lane {
             live,
             publisher: publisher.clone(),
             control: inbox,
+            is_resumed: turn.is_resumed,
+            started: turn.started,
             started_at: at,
         };
         let (driver, effects, events) = Driver::new(self.shared.clone(), start);
         let joined = turn.joined.into_iter().map(|request| request.id).collect();
         let future = Box::pin(driver.drive(effects, events));
         Running { request: turn.request, control, publisher, joined, future }
+    }
+}
+
+/// Tells whether a call that was dispatched may be dispatched again with its key.
+fn is_repeatable(shared: &Shared, call: &ToolCall, started: Option<&Timestamp>, now: Timestamp) -> bool {
+    let Some(tool) = shared.tool(&call.name) else { return false };
+    match tool.spec().effect {
+        Effect::Pure | Effect::Idempotent => true,
+        Effect::Keyed => match (tool.keys_kept(), started) {
+            (None, _) => true,
+            (Some(kept), Some(started)) => now.since(*started) < kept,
+            (Some(_), None) => false,
+        },
+        Effect::Once => false,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef};
-use openclaw_domain::run::{QueueMode, Source};
+use openclaw_domain::run::Source;
 
-use openclaw_domain::Timestamp;
+use openclaw_domain::{Runtime, Timestamp};
 
 use super::*;
 
@@ -18,19 +18,9 @@ fn call(id: &str) -> ToolCall {
 }
 
 fn accepted(limits: Limits) -> RunEvent {
-    let request = RunRequest {
-        id: "r1".parse().unwrap(),
-        session: "agent:main:main".parse().unwrap(),
-        input: UserTurn::owner("hi", Timestamp(1)),
-        model: None,
-        thinking: None,
-        queue: QueueMode::Steer,
-        timeout: None,
-        extra_system: None,
-        source: Source::Chat,
-        trace: None,
-    };
-    RunEvent::Accepted { request: Box::new(request), limits }
+    let input = UserTurn::owner("hi", Timestamp(1));
+    let request = RunRequest::new("r1".parse().unwrap(), "agent:main:main".parse().unwrap(), input, Source::Chat);
+    RunEvent::Accepted { request: Box::new(request), limits, runtime: Runtime::default() }
 }
 
 fn started(step: u32) -> RunEvent {
@@ -97,6 +87,8 @@ fn show(effect: &Effect) -> String {
     match effect {
         Effect::CallModel { step } => format!("model {step}"),
         Effect::Dispatch { call } => format!("dispatch {}", call.id),
+        Effect::Probe { call } => format!("probe {}", call.id),
+        Effect::Supersede { .. } => "supersede".to_owned(),
         Effect::Answer { call, result } => format!("answer {call} {:?}", result.status),
         Effect::Finish { end } => match end {
             End::Limited { limit, .. } => format!("finish {limit:?}"),

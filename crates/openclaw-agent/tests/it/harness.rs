@@ -138,16 +138,6 @@ pub fn run(id: &str) -> RunId {
 }
 
 pub fn request(id: &str, text: &str, queue: QueueMode) -> RunRequest {
-    RunRequest {
-        id: run(id),
-        session: session(),
-        input: UserTurn::owner(text, Timestamp(0)),
-        model: None,
-        thinking: None,
-        queue,
-        timeout: None,
-        extra_system: None,
-        source: Source::Chat,
-        trace: None,
-    }
+    let input = UserTurn::owner(text, Timestamp(0));
+    RunRequest { queue, ..RunRequest::new(run(id), session(), input, Source::Chat) }
 }

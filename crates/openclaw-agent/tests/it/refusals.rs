@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use openclaw_domain::ports::{Admission, Admitted, Batch, Journal, JournalError, RunRecord};
+use openclaw_domain::ports::{Admission, Admitted, Batch, Checkpoint, Journal, JournalError, OpenAction, RunRecord};
 use openclaw_domain::run::End;
 use openclaw_domain::session::Entry;
-use openclaw_domain::{Epoch, Recorded, RunId, Seq, SessionKey};
+use openclaw_domain::{Answer, CallId, Epoch, Recorded, RunId, Seq, SessionKey};
 use openclaw_testkit::ScriptedModel;
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
@@ -45,6 +45,34 @@ impl Journal for Full {
         limit: usize,
     ) -> Result<Vec<Recorded>, JournalError> {
         self.inner.events(session, run, after, limit).await
+    }
+
+    async fn open_actions(&self) -> Result<Vec<OpenAction>, JournalError> {
+        self.inner.open_actions().await
+    }
+
+    async fn settle_action(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        call: &CallId,
+        answer: Answer,
+    ) -> Result<bool, JournalError> {
+        self.inner.settle_action(session, run, call, answer).await
+    }
+
+    async fn keep_checkpoint(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        checkpoint: Checkpoint,
+    ) -> Result<(), JournalError> {
+        self.inner.keep_checkpoint(session, run, epoch, checkpoint).await
+    }
+
+    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, JournalError> {
+        self.inner.checkpoint(session, run).await
     }
 
     async fn runs(

@@ -1,11 +1,14 @@
 //! Port: the run journal.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::conversation::Turn;
 use crate::event::{Recorded, RunEvent};
-use crate::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use crate::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
+use crate::delivery::Delivery;
+use crate::question::Answer;
 use crate::run::{Outcome, RunRequest, Status};
 use crate::session::Entry;
 
@@ -43,6 +46,40 @@ pub trait Journal: Send + Sync {
     async fn events(&self, session: &SessionKey, run: &RunId, after: Seq, limit: usize)
     -> Result<Vec<Recorded>, Error>;
 
+    /// Lists calls with effect `keyed` or `once` that were dispatched and whose
+    /// outcome is not known.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn open_actions(&self) -> Result<Vec<OpenAction>, Error>;
+
+    /// Records what somebody found out about a call whose run has ended: the
+    /// action is not blocked any more, unless the answer is that nobody knows.
+    /// False when its outcome is known already.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRun`].
+    async fn settle_action(&self, session: &SessionKey, run: &RunId, call: &CallId, answer: Answer)
+    -> Result<bool, Error>;
+
+    /// Keeps a checkpoint in place of the run's earlier ones. Losing it loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when another owner has the run.
+    async fn keep_checkpoint(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        checkpoint: Checkpoint,
+    ) -> Result<(), Error>;
+
+    /// Returns the newest checkpoint of a run; a damaged one counts as none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error>;
+
     /// Lists runs: those not ended, or all of a session, newest first.
     ///
     /// # Errors
@@ -53,6 +90,32 @@ pub trait Journal: Send + Sync {
         unfinished_only: bool,
         limit: usize,
     ) -> Result<Vec<RunRecord>, Error>;
+}
+
+/// A call to the world whose outcome is not recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAction {
+    /// [`RunEvent::ToolIntent`]'s `action`.
+    pub action: String,
+    /// The session it was called for.
+    pub session: SessionKey,
+    /// The run that called.
+    pub run: RunId,
+    /// The call.
+    pub call: CallId,
+    /// The tool.
+    pub tool: String,
+}
+
+/// A run's state at one position, so that recovery reads only what came after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last event that is folded in.
+    pub seq: Seq,
+    /// The state, in a form of the engine's own.
+    pub body: Bytes,
+    /// When it was made.
+    pub at: Timestamp,
 }
 
 /// An input to be accepted.
@@ -108,6 +171,8 @@ pub struct Batch {
     pub status: Option<Status>,
     /// The outcome, with a final status.
     pub outcome: Option<Box<Outcome>>,
+    /// What is to be sent once this is committed.
+    pub deliveries: Vec<Delivery>,
     /// When.
     pub at: Timestamp,
     /// How sure the writer must be.
@@ -156,6 +221,14 @@ pub enum Error {
     /// The run is not known.
     #[error("there is no run {0}")]
     NoSuchRun(RunId),
+    /// The same action of another call has no known outcome.
+    #[error("call {call} of run {run} did the same and its outcome is not known")]
+    Blocked {
+        /// The run that called.
+        run: RunId,
+        /// Its call.
+        call: CallId,
+    },
     /// The id was used for another request.
     #[error("idempotency key {0} was used for a different request")]
     Mismatch(RunId),

@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use crate::approval::{Approval, Decision};
 use crate::fault::Fault;
 use crate::ids::{RunId, SessionKey};
+use crate::ports::OpenAction;
+use crate::question::{Answer, Question};
 use crate::run::{Abort, ActiveRun, Outcome, RunRequest, Started};
 
 /// Starts and stops runs. Production: `agent::Engine`. Every trigger ends here.
@@ -34,7 +36,7 @@ pub trait Runs: Send + Sync {
     fn active(&self, session: Option<&SessionKey>) -> Vec<ActiveRun>;
 }
 
-/// Questions that wait for a person. Production: `agent::Engine`.
+/// Permissions that wait for a person. Production: `agent::Engine`.
 #[async_trait]
 pub trait Approvals: Send + Sync {
     /// Lists pending questions, oldest first.
@@ -45,4 +47,29 @@ pub trait Approvals: Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such pending question.
     async fn resolve(&self, id: &str, decision: Decision, by: &str) -> Result<Approval, Fault>;
+}
+
+/// Unknown outcomes that wait for a person. Production: `agent::Engine`.
+#[async_trait]
+pub trait Questions: Send + Sync {
+    /// Lists pending questions, oldest first.
+    fn open(&self) -> Vec<Question>;
+
+    /// Answers a question; the first answer stands.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such pending question.
+    async fn answer(&self, id: &str, answer: Answer, by: &str) -> Result<Question, Fault>;
+
+    /// Lists dispatched calls whose outcome is not known, those of ended runs included.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    async fn unsettled(&self) -> Result<Vec<OpenAction>, Fault>;
+
+    /// Says what became of a call of a run that has ended; false when it is known already.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    async fn settle(&self, action: &OpenAction, answer: Answer) -> Result<bool, Fault>;
 }

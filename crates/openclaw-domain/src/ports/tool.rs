@@ -1,13 +1,15 @@
 //! Port: a tool.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Clock, Files, Grants, Memories, Net, Processes, Runs, Sessions, Variables};
 use crate::gate::Permit;
 use crate::ids::{AgentId, RunId, SessionKey};
-use crate::tool::{Error, Progress, ToolOutput, ToolSpec};
+use crate::message::ToolCall;
+use crate::tool::{Error, Probed, Progress, ToolOutput, ToolSpec};
 
 /// Does one kind of thing for a model. Production: `tools::ALL`.
 ///
@@ -23,6 +25,19 @@ pub trait Tool: Send + Sync {
     /// # Errors
     /// See [`Error`]: tell the model, or end the run.
     async fn run(&self, permit: Permit, cx: &ToolCx) -> Result<ToolOutput, Error>;
+
+    /// Finds out, without changing anything, whether a call that was dispatched
+    /// by a process that is gone happened. Asked only for calls that must not
+    /// be repeated.
+    async fn probe(&self, _call: &ToolCall, _cx: &ToolCx) -> Probed {
+        Probed::Unknown
+    }
+
+    /// How long whoever is called keeps idempotency keys; a keyed call older
+    /// than that is not repeated. `None` means for good.
+    fn keys_kept(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What a tool may use.

@@ -119,6 +119,11 @@ impl View {
                 &convert::approval::resolved(approval, *decision, by, update.at),
                 WhenSlow::Close,
             ))],
+            Change::QuestionAsked(_)
+            | Change::QuestionAnswered { .. }
+            | Change::TextKept
+            | Change::Resumed
+            | Change::Compacted { .. } => Vec::new(),
             Change::Steered { input } => {
                 if self.steered.len() < REMEMBERED_MAX {
                     self.steered.push(input.clone());

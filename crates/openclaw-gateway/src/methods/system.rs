@@ -134,17 +134,12 @@ pub(crate) async fn wake(cx: Cx, params: Params) -> Answer {
         return now(json!({ "ok": true }));
     }
     let id = format!("wake-{}", uuid::Uuid::new_v4());
+    let id = id.parse().map_err(|error| invalid(format!("{error}")))?;
     let request = RunRequest {
-        id: id.parse().map_err(|error| invalid(format!("{error}")))?,
-        session,
-        input: turn,
-        model: None,
-        thinking: None,
         queue: QueueMode::Followup,
         timeout: cx.meta.deadline,
-        extra_system: None,
-        source: Source::Trigger,
         trace: cx.meta.trace.clone(),
+        ..RunRequest::new(id, session, turn, Source::Trigger)
     };
     cx.gateway.ports.runs.start(request).await.map_err(|fault| error(&fault))?;
     now(json!({ "ok": true }))

@@ -76,17 +76,17 @@ pub(crate) fn run(cx: &Cx, params: &Params, asked: Asked<'_>) -> Result<RunReque
     let thinking = params.text("thinking").map(str::parse::<Thinking>).transpose();
     // A deadline of the caller is one more ceiling (B7).
     let timeout = [asked.timeout, cx.meta.deadline].into_iter().flatten().min();
+    let id = asked.id.parse().map_err(|error| invalid(format!("idempotencyKey: {error}")))?;
+    let input = UserTurn { parts, origin: Origin::Owner, at: now };
+    let source = if cx.meta.is_api { Source::Api } else { asked.source };
     Ok(RunRequest {
-        id: asked.id.parse().map_err(|error| invalid(format!("idempotencyKey: {error}")))?,
-        session: asked.session,
-        input: UserTurn { parts, origin: Origin::Owner, at: now },
         model: model(params)?,
         thinking: thinking.map_err(|error| invalid(error.to_string()))?,
         queue: asked.queue,
         timeout,
         extra_system: params.text("extraSystemPrompt").map(str::to_owned),
-        source: if cx.meta.is_api { Source::Api } else { asked.source },
         trace: cx.meta.trace.clone(),
+        ..RunRequest::new(id, asked.session, input, source)
     })
 }
 

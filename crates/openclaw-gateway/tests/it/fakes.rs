@@ -14,7 +14,7 @@ use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    AssistantTurn, Change, Fault, Kind, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
+    AssistantTurn, Change, Cursor, Fault, Kind, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
@@ -153,7 +153,7 @@ impl Feed<'_> {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
         let (run, session) = (self.request.id.clone(), self.request.session.clone());
-        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, at: AT, change });
+        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, cursor: Cursor::default(), at: AT, change });
     }
 }
 
@@ -258,7 +258,7 @@ impl Approvals for EngineRuns {
 /// Makes an update about an approval.
 pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
     let source = openclaw_domain::run::Source::Chat;
-    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, at: AT, change }
+    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, cursor: Cursor::default(), at: AT, change }
 }
 
 /// A configuration held in memory.

@@ -2,6 +2,7 @@
 
 mod admit;
 mod append;
+mod checkpoint;
 mod claim;
 mod finish;
 mod line;
@@ -11,8 +12,11 @@ mod step;
 
 use async_trait::async_trait;
 use openclaw_domain::event::Recorded;
-use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey};
-use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, Journal, JournalError as Error, RunRecord};
+use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey};
+use openclaw_domain::ports::{
+    Admission, Admitted, Batch, Checkpoint, Durability, Journal, JournalError as Error, OpenAction, RunRecord,
+};
+use openclaw_domain::question::Answer;
 use openclaw_domain::session::Entry;
 use rusqlite::Connection;
 
@@ -70,6 +74,46 @@ impl Journal for Store {
         self.read("journal.events", work).await.map_err(|error: WorkError<Error>| error.in_journal(self.path(), run))
     }
 
+    async fn open_actions(&self) -> Result<Vec<OpenAction>, Error> {
+        let work = |db: &Connection| Ok(step::open_actions(db)?);
+        self.read("journal.open_actions", work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn settle_action(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        call: &CallId,
+        answer: Answer,
+    ) -> Result<bool, Error> {
+        let (session, id, call) = (session.clone(), run.clone(), call.clone());
+        let work = move |db: &Connection| {
+            let row = run::require(db, &session, &id)?;
+            Ok(step::settle(db, row.id, &call, answer)?.is_some())
+        };
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
+        self.write("journal.settle_action", Durability::Barrier, work).await.map_err(fail)
+    }
+
+    async fn keep_checkpoint(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        checkpoint: Checkpoint,
+    ) -> Result<(), Error> {
+        let (session, id) = (session.clone(), run.clone());
+        let work = move |db: &Connection| checkpoint::keep(db, &session, &id, epoch, &checkpoint);
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
+        self.write("journal.keep_checkpoint", Durability::Committed, work).await.map_err(fail)
+    }
+
+    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error> {
+        let (session, id) = (session.clone(), run.clone());
+        let work = move |db: &Connection| Ok(checkpoint::newest(db, &session, &id)?);
+        self.read("journal.checkpoint", work).await.map_err(|error| self.store_error(error))
+    }
+
     async fn runs(
         &self,
         session: Option<&SessionKey>,
@@ -78,10 +122,17 @@ impl Journal for Store {
     ) -> Result<Vec<RunRecord>, Error> {
         let session = session.cloned();
         let work = move |db: &Connection| Ok(read::runs(db, session.as_ref(), unfinished_only, limit)?);
-        self.read("journal.runs", work).await.map_err(|error: WorkError<Error>| match error {
+        self.read("journal.runs", work).await.map_err(|error| self.store_error(error))
+    }
+}
+
+impl Store {
+    /// Words a failure that belongs to no run.
+    fn store_error(&self, error: WorkError<Error>) -> Error {
+        match error {
             WorkError::Refused(error) => error,
             WorkError::Failed(failure) => Error::Store(format!("{}: {failure}", self.path().display())),
-        })
+        }
     }
 }
 

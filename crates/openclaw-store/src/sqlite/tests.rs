@@ -218,6 +218,7 @@ async fn tool_steps_follow_their_events() {
         tool: "exec".to_owned(),
         digest: "00ff".to_owned(),
         effect,
+        action: String::new(),
     };
     let started = |id: &str| RunEvent::ToolStarted { call: call(id), idempotency_key: format!("key-{id}") };
     let ended =
@@ -273,7 +274,7 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     for id in ["a", "b"] {
         let call: CallId = id.parse().unwrap();
         let digest = "00ff".to_owned();
-        events.push(RunEvent::ToolIntent { call: call.clone(), tool: "pay".into(), digest, effect: Effect::Keyed });
+        events.push(RunEvent::ToolIntent { call: call.clone(), tool: "pay".into(), digest, effect: Effect::Keyed, action: String::new() });
         events.push(RunEvent::ToolStarted { call, idempotency_key: "same".to_owned() });
     }
     let refused = store.append(Batch { events, ..batch(&key, "r1", 3) }).await;

@@ -16,7 +16,7 @@ use openclaw_domain::model::{ModelRef, StopReason, Usage};
 use openclaw_domain::ports::{
     Admission, Admitted, Batch, Durability, Journal, JournalError as Error, RunRecord, Sessions,
 };
-use openclaw_domain::run::{End, Limits, Outcome, QueueMode, RunRequest, Source, Status};
+use openclaw_domain::run::{End, Limits, Outcome, RunRequest, Source, Status};
 use openclaw_domain::session::{Entry, EntryQuery, Session, SessionChange, SessionState};
 use openclaw_domain::tool::Effect;
 
@@ -59,24 +59,17 @@ pub fn run_id(id: &str) -> RunId {
 
 /// Returns a request of the owner.
 pub fn request(session: &SessionKey, id: &str, text: &str) -> RunRequest {
-    RunRequest {
-        id: run_id(id),
-        session: session.clone(),
-        input: UserTurn::owner(text, Timestamp(1000)),
-        model: None,
-        thinking: None,
-        queue: QueueMode::Steer,
-        timeout: None,
-        extra_system: None,
-        source: Source::Chat,
-        trace: None,
-    }
+    RunRequest::new(run_id(id), session.clone(), UserTurn::owner(text, Timestamp(1000)), Source::Chat)
 }
 
 /// Returns the admission of a request that starts at once.
 pub fn admission(session: &SessionKey, id: &str, text: &str) -> Admission {
     let request = request(session, id, text);
-    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: Limits::default() };
+    let accepted = RunEvent::Accepted {
+        request: Box::new(request.clone()),
+        limits: Limits::default(),
+        runtime: Default::default(),
+    };
     let claimed = RunEvent::Claimed { owner: "boot-1".to_owned() };
     Admission {
         request,
@@ -106,6 +99,7 @@ pub fn batch(session: &SessionKey, id: &str, first: u64) -> Batch {
         amended: None,
         status: None,
         outcome: None,
+        deliveries: Vec::new(),
         at: Timestamp(2000),
         durability: Durability::Committed,
     }
@@ -363,6 +357,7 @@ async fn an_entry_with_open_calls_is_amended_in_place(store: &(impl Journal + Se
         tool: "read".to_owned(),
         digest: "00ff".to_owned(),
         effect: Effect::Pure,
+        action: String::new(),
     };
     let started = RunEvent::ToolStarted { call: call.id.clone(), idempotency_key: "k1".to_owned() };
     let first =

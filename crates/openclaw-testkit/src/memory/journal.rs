@@ -1,13 +1,20 @@
 //! The journal in memory.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::event::{Recorded, RunEvent};
-use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::Usage;
-use openclaw_domain::ports::{Admission, Admitted, Batch, Journal, JournalError as Error, RunRecord};
+use openclaw_domain::ports::{
+    Admission, Admitted, Batch, Checkpoint, Journal, JournalError as Error, OpenAction, RunRecord,
+};
+use openclaw_domain::question::Answer;
 use openclaw_domain::run::{End, Outcome, RunRequest, Status};
 use openclaw_domain::session::Entry;
+use openclaw_domain::tool::Effect;
 use serde_json::json;
 
 use super::{Lane, Run, Store};
@@ -52,7 +59,7 @@ impl Journal for Store {
             accepted_at: at,
             details,
         };
-        let mut run = Run { order, record, request, events: Vec::new() };
+        let mut run = Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None };
         run.record_all(events, at);
         let (epoch, seq) = (run.record.epoch, run.record.seq);
         lane.runs.insert(id.clone(), run);
@@ -125,6 +132,53 @@ impl Journal for Store {
         Ok(run.events.iter().filter(|event| event.seq > after).take(limit).cloned().collect())
     }
 
+    async fn open_actions(&self) -> Result<Vec<OpenAction>, Error> {
+        let state = self.state();
+        let mut runs: Vec<&Run> =
+            state.lanes.values().filter(|lane| !lane.is_removed).flat_map(|lane| lane.runs.values()).collect();
+        runs.sort_by_key(|run| run.order);
+        Ok(runs.into_iter().flat_map(Run::open_actions).collect())
+    }
+
+    async fn settle_action(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        call: &CallId,
+        answer: Answer,
+    ) -> Result<bool, Error> {
+        let mut state = self.state();
+        let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        let found = lane.runs.get_mut(run).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        let is_open = found.open_actions().iter().any(|open| open.call == *call);
+        if is_open && answer != Answer::Unknown {
+            found.settled.insert(call.clone());
+        }
+        Ok(is_open)
+    }
+
+    async fn keep_checkpoint(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        checkpoint: Checkpoint,
+    ) -> Result<(), Error> {
+        let mut state = self.state();
+        let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        let found = lane.open_run(run)?;
+        if found.record.epoch != epoch || checkpoint.seq > found.record.seq {
+            return Err(Error::Fenced(run.clone()));
+        }
+        found.checkpoint = Some(checkpoint);
+        Ok(())
+    }
+
+    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error> {
+        let mut state = self.state();
+        Ok(state.lane(session).and_then(|lane| lane.runs.get(run)).and_then(|run| run.checkpoint.clone()))
+    }
+
     async fn runs(
         &self,
         session: Option<&SessionKey>,
@@ -151,7 +205,51 @@ fn without_what_differs(mut request: RunRequest) -> RunRequest {
     request
 }
 
+/// What is known of a call that has no result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcomes {
+    NotStarted,
+    Started,
+    Unknown,
+}
+
 impl Run {
+    /// Finds the calls whose outcome is not known, by folding the events.
+    fn open_actions(&self) -> Vec<OpenAction> {
+        let mut open: BTreeMap<CallId, (OpenAction, Outcomes)> = BTreeMap::new();
+        for recorded in &self.events {
+            match &recorded.event {
+                RunEvent::ToolIntent { call, tool, effect: Effect::Keyed | Effect::Once, action, digest } => {
+                    let action = if action.is_empty() { digest.clone() } else { action.clone() };
+                    let (session, run) = (self.record.session.clone(), self.record.id.clone());
+                    open.insert(call.clone(), (OpenAction { action, session, run, call: call.clone(), tool: tool.clone() }, Outcomes::NotStarted));
+                }
+                RunEvent::ToolStarted { call, .. } => {
+                    open.entry(call.clone()).and_modify(|(_, outcome)| *outcome = Outcomes::Started);
+                }
+                RunEvent::ToolEnded { call, result } => {
+                    let is_known = !matches!(result.status, ToolStatus::Unknown | ToolStatus::Interrupted);
+                    open.retain(|id, (_, outcome)| id != call || !(is_known || *outcome == Outcomes::NotStarted));
+                    open.entry(call.clone()).and_modify(|(_, outcome)| *outcome = Outcomes::Unknown);
+                }
+                RunEvent::ToolUnsure { question } => {
+                    open.entry(question.call.id.clone()).and_modify(|(_, outcome)| *outcome = Outcomes::Unknown);
+                }
+                RunEvent::ToolSettled { call, answer: Answer::Happened | Answer::NotHappened, .. } => {
+                    open.remove(call);
+                }
+                RunEvent::Ended { outcome } if matches!(outcome.end, End::Cancelled { .. }) => {
+                    open.retain(|_, (_, outcome)| *outcome != Outcomes::Started);
+                }
+                _ => {}
+            }
+        }
+        let started = open.into_values().filter(|(action, outcome)| {
+            *outcome != Outcomes::NotStarted && !self.settled.contains(&action.call)
+        });
+        started.map(|(action, _)| action).collect()
+    }
+
     /// Appends events; each `claimed` begins an epoch.
     fn record_all(&mut self, events: Vec<RunEvent>, at: Timestamp) {
         for event in events {

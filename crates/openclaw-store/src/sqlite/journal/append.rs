@@ -1,6 +1,7 @@
 //! Adds to a run: events, transcript, status and outcome in one transaction.
 
 use openclaw_domain::conversation::Turn;
+use openclaw_domain::delivery::Delivery;
 use openclaw_domain::event::{RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
@@ -27,12 +28,13 @@ pub(super) struct Addition {
     amended: Option<(u64, Body)>,
     status: Option<Status>,
     outcome: Option<(Body, Usage)>,
+    deliveries: Vec<Delivery>,
     at: Timestamp,
 }
 
 /// Checks and encodes a batch; hands back the turns that join the transcript.
 pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<Error>> {
-    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, at, durability: _ } = batch;
+    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } = batch;
     if events.iter().any(|event| matches!(event, RunEvent::Claimed { .. })) {
         return Err(broken_rule(format!("run {run}: only a claim appends the event claimed")));
     }
@@ -49,7 +51,7 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
         None => None,
     };
-    let addition = Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, at };
+    let addition = Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
     Ok((addition, entries))
 }
 
@@ -61,6 +63,7 @@ impl Addition {
         let mut seq = row.seq;
         for line in &self.lines {
             seq = seq.next();
+            line.refuse_repeat(db, row.id)?;
             line.write(db, row.id, seq, self.epoch, self.at)?;
         }
         self.update_run(db, &row, seq)?;

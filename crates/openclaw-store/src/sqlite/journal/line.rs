@@ -2,11 +2,12 @@
 
 use openclaw_domain::event::{RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, Seq, Timestamp};
+use openclaw_domain::ports::JournalError as Error;
 use rusqlite::{Connection, params};
 
 use super::step::ToolFact;
 use crate::sqlite::body::Body;
-use crate::sqlite::error::Failure;
+use crate::sqlite::error::{Failure, WorkError};
 
 /// An event made ready to be written, on the caller's thread.
 #[derive(Debug)]
@@ -21,6 +22,11 @@ impl Line {
     pub(super) fn of(event: &RunEvent) -> Result<Self, Failure> {
         let kind = event.name();
         Ok(Self { kind, body: Body::of(kind, event)?, tool: ToolFact::of(event)? })
+    }
+
+    /// Refuses a call that would repeat what may have happened.
+    pub(super) fn refuse_repeat(&self, db: &Connection, run: i64) -> Result<(), WorkError<Error>> {
+        self.tool.as_ref().map_or(Ok(()), |fact| fact.refuse_repeat(db, run))
     }
 
     /// Writes the event at its position. A taken position is a constraint failure.

@@ -6,10 +6,13 @@
 use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::{CallId, Epoch, Seq};
 use openclaw_domain::message::ToolStatus;
+use openclaw_domain::ports::{JournalError as Error, OpenAction};
+use openclaw_domain::question::Answer;
+use openclaw_domain::run::End;
 use openclaw_domain::tool::Effect;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::sqlite::error::Failure;
+use crate::sqlite::error::{Failure, WorkError, damaged};
 
 /// What an event says about a tool call.
 #[derive(Debug)]
@@ -17,21 +20,32 @@ pub(super) enum ToolFact {
     Intent { call: CallId, tool: String, effect: Effect, action: Vec<u8> },
     Started { call: CallId, key: String },
     Ended { call: CallId, status: ToolStatus },
+    Unsure { call: CallId },
+    Settled { call: CallId, answer: Answer },
+    /// The run ended: what was dispatched and not answered stays unknown,
+    /// unless a person stopped the run, who then knows what was stopped.
+    Over { by_person: bool },
 }
 
 impl ToolFact {
     /// Reads the fact from an event, if it is about a tool call.
     pub(super) fn of(event: &RunEvent) -> Result<Option<Self>, Failure> {
         Ok(match event {
-            RunEvent::ToolIntent { call, tool, digest, effect } => {
-                let action = hex::decode(digest)
-                    .map_err(|error| Failure::Damaged(format!("the digest of call {call} is not hex: {error}")))?;
+            RunEvent::ToolIntent { call, tool, digest, effect, action } => {
+                let action = if action.is_empty() { digest } else { action };
+                let action = hex::decode(action)
+                    .map_err(|error| Failure::Damaged(format!("the action of call {call} is not hex: {error}")))?;
                 Some(ToolFact::Intent { call: call.clone(), tool: tool.clone(), effect: *effect, action })
             }
             RunEvent::ToolStarted { call, idempotency_key } => {
                 Some(ToolFact::Started { call: call.clone(), key: idempotency_key.clone() })
             }
             RunEvent::ToolEnded { call, result } => Some(ToolFact::Ended { call: call.clone(), status: result.status }),
+            RunEvent::ToolUnsure { question } => Some(ToolFact::Unsure { call: question.call.id.clone() }),
+            RunEvent::ToolSettled { call, answer, .. } => {
+                Some(ToolFact::Settled { call: call.clone(), answer: *answer })
+            }
+            RunEvent::Ended { outcome } => Some(ToolFact::Over { by_person: matches!(outcome.end, End::Cancelled { .. }) }),
             RunEvent::Accepted { .. }
             | RunEvent::Claimed { .. }
             | RunEvent::Began { .. }
@@ -43,10 +57,10 @@ impl ToolFact {
             | RunEvent::ModelFailed { .. }
             | RunEvent::ApprovalRequested { .. }
             | RunEvent::ApprovalResolved { .. }
+            | RunEvent::Compacted { .. }
             | RunEvent::Steered { .. }
             | RunEvent::CancelRequested { .. }
-            | RunEvent::DeadlinePassed
-            | RunEvent::Ended { .. } => None,
+            | RunEvent::DeadlinePassed => None,
         })
     }
 
@@ -80,8 +94,71 @@ impl ToolFact {
                 )?
                 .query_row(params![run, call.as_str(), state_name(*status), seq.0, epoch.0], |row| row.get(0))
                 .optional(),
+            ToolFact::Unsure { call } => db
+                .prepare_cached(
+                    "update step set state = 'unknown', epoch = ?3 where run = ?1 and call = ?2 returning step",
+                )?
+                .query_row(params![run, call.as_str(), epoch.0], |row| row.get(0))
+                .optional(),
+            ToolFact::Settled { call, answer } => settle(db, run, call, *answer),
+            ToolFact::Over { by_person } => {
+                let state = if *by_person { "resolved" } else { "unknown" };
+                db.prepare_cached("update step set state = ?2 where run = ?1 and state = 'started'")?
+                    .execute(params![run, state])?;
+                Ok(None)
+            }
         }
     }
+
+    /// Refuses a call that would do what another call may have done already:
+    /// one with the same action, whose outcome is not known.
+    pub(super) fn refuse_repeat(&self, db: &Connection, run: i64) -> Result<(), WorkError<Error>> {
+        let ToolFact::Intent { call, effect: Effect::Keyed | Effect::Once, action, .. } = self else { return Ok(()) };
+        let other: Option<(String, String)> = db
+            .prepare_cached(
+                "select r.idem, t.call from step t join run r on r.id = t.run
+                 where t.action_ref = ?1 and t.effect in ('keyed','once') and t.state in ('started','unknown')
+                   and (t.run <> ?2 or t.call <> ?3) limit 1",
+            )?
+            .query_row(params![action, run, call.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((run, call)) = other else { return Ok(()) };
+        let damaged = |error: openclaw_domain::ids::Error| Failure::Damaged(error.to_string());
+        let (run, call) = (run.parse().map_err(damaged)?, call.parse().map_err(damaged)?);
+        Err(WorkError::Refused(Error::Blocked { run, call }))
+    }
+}
+
+/// Records an answer about a call of unknown outcome; the step it is, or `None`
+/// when there is no such call or its outcome is known.
+pub(super) fn settle(db: &Connection, run: i64, call: &CallId, answer: Answer) -> rusqlite::Result<Option<u64>> {
+    // That nobody knows changes nothing: the action stays blocked.
+    let state = if answer == Answer::Unknown { "unknown" } else { "resolved" };
+    db.prepare_cached(
+        "update step set state = ?3 where run = ?1 and call = ?2 and state in ('started','unknown') returning step",
+    )?
+    .query_row(params![run, call.as_str(), state], |row| row.get(0))
+    .optional()
+}
+
+/// Lists calls whose outcome is not known and must not be repeated blindly.
+pub(super) fn open_actions(db: &Connection) -> rusqlite::Result<Vec<OpenAction>> {
+    db.prepare_cached(
+        "select lower(hex(t.action_ref)), s.skey, r.idem, t.call, t.tool
+         from step t join run r on r.id = t.run join session s on s.id = r.session
+         where t.effect in ('keyed','once') and t.state in ('started','unknown') and s.removed_at is null
+         order by t.run, t.step",
+    )?
+    .query_map((), |row| {
+        Ok(OpenAction {
+            action: row.get(0)?,
+            session: row.get_ref(1)?.as_str()?.parse().map_err(|error| damaged(1, error))?,
+            run: row.get_ref(2)?.as_str()?.parse().map_err(|error| damaged(2, error))?,
+            call: row.get_ref(3)?.as_str()?.parse().map_err(|error| damaged(3, error))?,
+            tool: row.get(4)?,
+        })
+    })?
+    .collect()
 }
 
 fn effect_name(effect: Effect) -> &'static str {

@@ -1,0 +1,102 @@
+//! Ports: what is sent to people, once.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::JournalError as Error;
+use crate::delivery::{Delivery, DeliveryRecord, DeliveryState};
+use crate::ids::Timestamp;
+
+/// Keeps what is to be sent. Production: `store::sqlite`. Rows are added by
+/// [`super::Journal::append`], in the commit that decided them.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Marks deliveries as being sent by `owner` and returns them, oldest first.
+    /// One whose time has passed is failed instead and is not returned.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn take(&self, owner: &str, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
+
+    /// Records what became of a delivery that was taken.
+    ///
+    /// # Errors
+    /// When the store fails, or somebody else has taken it since.
+    async fn settle(&self, due: &Due, settled: Settled, now: Timestamp) -> Result<(), Error>;
+
+    /// Marks what other owners left in the middle as `unknown`; returns it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn orphaned(&self, owner: &str, now: Timestamp) -> Result<Vec<DeliveryRecord>, Error>;
+
+    /// Lists deliveries, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn deliveries(&self, state: Option<DeliveryState>, limit: usize) -> Result<Vec<DeliveryRecord>, Error>;
+
+    /// Sends an `unknown` or `failed` delivery again because a person said so;
+    /// false when there is no such delivery in such a state.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn retry(&self, id: u64, now: Timestamp) -> Result<bool, Error>;
+}
+
+/// A delivery that somebody is sending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Its number.
+    pub id: u64,
+    /// Which attempt this is, from 1; an older one can settle nothing.
+    pub attempt: u32,
+    /// What and where to.
+    pub delivery: Delivery,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// The channel took it under this id.
+    Sent(String),
+    /// It certainly was not taken; it is tried again at this time.
+    Again {
+        /// What the channel said.
+        message: String,
+        /// Not before.
+        at: Timestamp,
+    },
+    /// It certainly was not taken and never will be.
+    Failed(String),
+    /// It may have been taken.
+    Unknown(String),
+}
+
+/// Hands messages to one channel. Production: crate `app`, `webhook`.
+#[async_trait]
+pub trait Courier: Send + Sync {
+    /// The channel it serves.
+    fn channel(&self) -> &str;
+
+    /// Whether the channel itself drops a message whose key it has seen. Only
+    /// then is an attempt of unknown outcome repeated.
+    fn deduplicates(&self) -> bool;
+
+    /// Tries to send, once.
+    async fn send(&self, delivery: &Delivery) -> Sent;
+}
+
+/// What a channel said to one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// Taken, under this id.
+    Taken(String),
+    /// Certainly not taken; worth another try, after this long at least.
+    Later(String, Duration),
+    /// Refused for good.
+    Refused(String),
+    /// The connection broke after the message was written: nobody knows.
+    Unknown(String),
+}
