@@ -1,11 +1,12 @@
 //! What a session's actor is told.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
-use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Timestamp};
+use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Runtime, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::step::RunState;
@@ -37,6 +38,13 @@ pub(crate) struct Recovered {
     pub(crate) joined: Vec<(RunRequest, Option<Outcome>)>,
 }
 
+impl Recovered {
+    /// Tells whether there is nothing to tell the session's actor.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.interrupted.is_none() && self.waiting.is_empty() && self.joined.is_empty()
+    }
+}
+
 /// A run in the middle of its work.
 pub(crate) struct Interrupted {
     pub(crate) request: RunRequest,
@@ -49,4 +57,8 @@ pub(crate) struct Interrupted {
     pub(crate) unsure: Vec<Question>,
     /// When each call was dispatched last.
     pub(crate) started: BTreeMap<CallId, Timestamp>,
+    /// What serves it.
+    pub(crate) runtime: Runtime,
+    /// How long it had worked.
+    pub(crate) worked: Duration,
 }

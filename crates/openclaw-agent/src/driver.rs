@@ -24,12 +24,14 @@ use openclaw_domain::{
 };
 use tokio::sync::mpsc;
 
+use crate::instances::Quarters;
 use crate::model_call::{self, Preparation};
+use crate::places::Place;
 use crate::publish::Publisher;
 use crate::shared::Shared;
 use crate::step::{CallState, Effect, RunState};
 use crate::stopwatch::Stopwatch;
-use crate::tool_call::{EndedCall, ProbedCall};
+use crate::tool_call::{EndedCall, Means, ProbedCall};
 use crate::waiters::Live;
 
 /// Streamed text is journalled after this long or this much, so that a crash
@@ -76,6 +78,12 @@ pub(crate) struct Start {
     /// When the calls of that process were dispatched.
     pub(crate) started: BTreeMap<CallId, Timestamp>,
     pub(crate) started_at: openclaw_domain::Timestamp,
+    /// What lets it run.
+    pub(crate) place: Arc<Place>,
+    /// Where it works, when that is an instance of its own.
+    pub(crate) quarters: Option<Arc<Quarters>>,
+    /// How long it worked under earlier owners.
+    pub(crate) worked: Duration,
 }
 
 /// What a finished run leaves behind.
@@ -132,6 +140,8 @@ pub(crate) struct Driver {
     /// How long ended calls ran, until they are told.
     took: BTreeMap<CallId, Duration>,
     started_at: openclaw_domain::Timestamp,
+    place: Arc<Place>,
+    quarters: Option<Arc<Quarters>>,
     ended: Option<Arc<Outcome>>,
 }
 
@@ -169,11 +179,13 @@ impl Driver {
             unflushed: String::new(),
             unflushed_since: None,
             selected: None,
-            stopwatch: Stopwatch::default(),
+            stopwatch: Stopwatch::with(start.worked),
             asking,
             unsure,
             took: BTreeMap::new(),
             started_at: start.started_at,
+            place: start.place,
+            quarters: start.quarters,
             ended: None,
         };
         (driver, start.effects, start.events)
@@ -194,7 +206,7 @@ impl Driver {
         if !events.is_empty() {
             effects.extend(self.record(events).await?);
         }
-        match model_call::prepare(&self.shared, &self.request, &self.session).await {
+        match model_call::prepare(&self.shared, &self.request, &self.session, self.quarters.as_deref()).await {
             Ok(prepared) => self.prepared = Some(prepared),
             Err(fault) => {
                 effects =
@@ -232,7 +244,8 @@ impl Driver {
     async fn launch(&mut self) {
         for (permit, key) in std::mem::take(&mut self.admitted) {
             self.publisher.publish(Change::ToolStarted(permit.call().clone()));
-            self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key));
+            let means = self.means();
+            self.tools.push(crate::tool_call::run(&self.shared, means, permit, key));
         }
         if std::mem::take(&mut self.model_due) {
             self.publisher.publish(Change::Phase(Phase::StartingModel));
@@ -260,7 +273,8 @@ impl Driver {
             let parked = self.state.is_parked();
             self.live.set_status(self.status());
             let now = self.shared.ports.clock.monotonic();
-            self.stopwatch.set_running(!parked, now);
+            // An instance lives by the clock on the wall, whoever is waited for.
+            self.stopwatch.set_running(!parked || self.quarters.is_some(), now);
             let deadline = self.stopwatch.left(self.duration_max(), now);
             let lapse = self.next_lapse();
             let flush = self.unflushed_since.map(|since| (since + DELTA_FLUSH).saturating_sub(now));
@@ -307,6 +321,11 @@ impl Driver {
             (true, false) => Status::Waiting,
             (false, false) => Status::Running,
         }
+    }
+
+    /// Returns what a tool call of this run works with.
+    fn means(&self) -> Means {
+        Means { publisher: self.publisher.clone(), place: self.place.clone(), quarters: self.quarters.clone() }
     }
 
     fn duration_max(&self) -> Duration {

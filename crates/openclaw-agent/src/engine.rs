@@ -5,12 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Approvals, JournalError, OpenAction, Questions, Runs, Tool};
+use openclaw_domain::ports::{
+    Approvals, Execution, JournalError, Keeping, OpenAction, Pool, Questions, Runs, ScratchFolder, Tool,
+};
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
-use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
+use openclaw_domain::runtime::{Instance, PoolTask};
+use openclaw_domain::{Answer, InstanceId, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::Command;
+use crate::driver::Control;
+use crate::instances;
 use crate::lane::Lane;
 use crate::shared::{Options, Ports, Shared};
 use crate::waiters::Known;
@@ -45,11 +50,31 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        let (count, found) = crate::recover::recover(&self.shared).await?;
-        for (session, recovered) in found {
+        let found = crate::recover::recover(&self.shared).await?;
+        for (session, recovered) in found.lanes {
             tell(&self.shared, &session, Command::Recover(Box::new(recovered)))?;
         }
-        Ok(count)
+        self.sweep(found.instances.iter().map(|left| instances::id_of(&left.standing.request)).collect()).await;
+        for left in found.instances {
+            instances::take_up(&self.shared, left.standing, left.terms);
+        }
+        Ok(found.count)
+    }
+
+    /// Removes scratch directories whose instance ended without removing them.
+    async fn sweep(&self, live: Vec<InstanceId>) {
+        let scratches = &self.shared.ports.scratches;
+        let folders = match scratches.list().await {
+            Ok(folders) => folders,
+            Err(fault) => return tracing::error!(%fault, "left-over scratch directories could not be looked for"),
+        };
+        let is_left_over =
+            |folder: &ScratchFolder| folder.keeping == Keeping::Destroy && !live.contains(&folder.instance);
+        for folder in folders.into_iter().filter(is_left_over) {
+            if let Err(fault) = scratches.close(&folder.instance, Keeping::Destroy).await {
+                tracing::error!(%fault, "a left-over scratch directory could not be removed");
+            }
+        }
     }
 
     /// Stops accepting and drops all running work. Unfinished runs stay in the
@@ -66,10 +91,33 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn abort_instances(&self, abort: &Abort) -> Vec<RunId> {
+        let fits = |name: &(SessionKey, RunId)| abort.run.as_ref().is_none_or(|wanted| *wanted == name.1);
+        let mut stopped = Vec::new();
+        for name in self.shared.instances.of(abort.session.as_ref()).into_iter().filter(fits) {
+            if self.shared.instances.tell(&name, Control::Cancel { by: abort.by.clone() }) {
+                stopped.push(name.1);
+            }
+        }
+        stopped
+    }
+}
+
+#[async_trait]
+impl Pool for Engine {
+    async fn execute(&self, task: PoolTask) -> Result<Execution, Fault> {
+        if self.shared.is_stopping() {
+            return Err(stopping());
+        }
+        crate::pool::execute(&self.shared, task).await
+    }
+}
+
 /// Hands a command to a session's actor, starting it if there is none.
 fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
     if shared.is_stopping() {
-        return Err(Fault::new(Kind::Unavailable, "the gateway is stopping").hint("try again in a few seconds"));
+        return Err(stopping());
     }
     let mut lanes = shared.lanes();
     let mailbox = lanes.entry(session.clone()).or_insert_with(|| {
@@ -84,6 +132,10 @@ fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<
     })
 }
 
+fn stopping() -> Fault {
+    Fault::new(Kind::Unavailable, "the gateway is stopping").hint("try again in a few seconds")
+}
+
 fn gone() -> Fault {
     Fault::new(Kind::Unavailable, "the session's worker stopped; the request may have been recorded")
         .hint("send it again with the same key")
@@ -92,6 +144,18 @@ fn gone() -> Fault {
 #[async_trait]
 impl Runs for Engine {
     async fn start(&self, request: RunRequest) -> Result<Started, Fault> {
+        if self.shared.is_stopping() {
+            return Err(stopping());
+        }
+        if let Some(parent) = &request.parent {
+            self.shared.children.add(parent, (request.session.clone(), request.id.clone()));
+        }
+        let agent = self.shared.ports.catalog.agent(request.session.agent());
+        if let Some(agent) = agent
+            && let Some(terms) = agent.runtime.thread_bound().copied()
+        {
+            return instances::start(&self.shared, request, agent, terms).await;
+        }
         let (reply, answer) = oneshot::channel();
         let session = request.session.clone();
         tell(&self.shared, &session, Command::Start { request: Box::new(request), reply })?;
@@ -99,18 +163,24 @@ impl Runs for Engine {
     }
 
     async fn abort(&self, abort: Abort) -> Result<Vec<RunId>, Fault> {
-        let fits = |run: &ActiveRun| abort.run.as_ref().is_none_or(|wanted| *wanted == run.id);
+        let mut stopped = self.abort_instances(&abort);
+        let is_turn =
+            |run: &ActiveRun| !self.shared.instances.holds(&(run.session.clone(), run.id.clone()));
+        let fits = |run: &ActiveRun| is_turn(run) && abort.run.as_ref().is_none_or(|wanted| *wanted == run.id);
         let mut sessions: Vec<SessionKey> =
             self.shared.waiters.list(abort.session.as_ref()).into_iter().filter(fits).map(|run| run.session).collect();
         sessions.sort();
         sessions.dedup();
-        let mut stopped = Vec::new();
         for session in sessions {
             let (reply, answer) = oneshot::channel();
             tell(&self.shared, &session, Command::Abort { run: abort.run.clone(), by: abort.by.clone(), reply })?;
             stopped.extend(answer.await.map_err(|_dropped| gone())?);
         }
         Ok(stopped)
+    }
+
+    fn instances(&self) -> Vec<Instance> {
+        self.shared.instances.list(&self.shared)
     }
 
     async fn wait(&self, session: Option<&SessionKey>, run: &RunId) -> Result<Option<Outcome>, Fault> {
@@ -142,6 +212,11 @@ impl Approvals for Engine {
         let none =
             || Fault::new(Kind::NotFound, format!("there is no pending approval {id}")).hint("openclaw approvals list");
         let approval = self.shared.pending.take(id).ok_or_else(none)?;
+        let name = (approval.session.clone(), approval.run.clone());
+        let control = Control::Resolve { approval: id.to_owned(), decision, by: by.to_owned() };
+        if self.shared.instances.tell(&name, control) {
+            return Ok(approval);
+        }
         let command = Command::Resolve { id: id.to_owned(), decision, by: by.to_owned() };
         if let Err(fault) = tell(&self.shared, &approval.session, command) {
             self.shared.pending.add(approval);
@@ -160,6 +235,11 @@ impl Questions for Engine {
     async fn answer(&self, id: &str, answer: Answer, by: &str) -> Result<Question, Fault> {
         let none = || Fault::new(Kind::NotFound, format!("there is no open question {id}")).hint("openclaw runs list");
         let question = self.shared.questions.take(id).ok_or_else(none)?;
+        let name = (question.session.clone(), question.run.clone());
+        let control = Control::Answer { question: id.to_owned(), answer, by: by.to_owned() };
+        if self.shared.instances.tell(&name, control) {
+            return Ok(question);
+        }
         let command = Command::Answer { id: id.to_owned(), answer, by: by.to_owned() };
         if let Err(fault) = tell(&self.shared, &question.session, command) {
             self.shared.questions.add(question);

@@ -1,6 +1,6 @@
 //! Keys derived from ids: the same step or call has the same key at every attempt.
 
-use openclaw_domain::{CallId, RunId, SessionId, SessionKey, ToolCall};
+use openclaw_domain::{CallId, RunId, RunRequest, SessionId, SessionKey, ToolCall};
 use sha2::{Digest, Sha256};
 
 /// Key of a model step, stable over retries and owners.
@@ -27,6 +27,21 @@ pub(crate) fn action_key(root: &SessionKey, call: &ToolCall) -> String {
             },
         );
     key(&[root.as_str(), &call.name, &canonical])
+}
+
+/// A number that is the same for the same question to the same agent, small
+/// enough for every provider.
+pub(crate) fn seed(request: &RunRequest) -> u32 {
+    let said = serde_json::to_string(&request.input.parts).unwrap_or_default();
+    let extra = request.extra_system.as_deref().unwrap_or_default();
+    let hash = key(&[request.session.agent().as_str(), &said, extra]);
+    // The first 31 bits: some providers take signed 32-bit numbers only.
+    u32::from_str_radix(&hash[..8], 16).unwrap_or_default() >> 1
+}
+
+/// Digest of texts, hex.
+pub(crate) fn digest(parts: &[&str]) -> String {
+    key(parts)
 }
 
 fn key(parts: &[&str]) -> String {

@@ -6,15 +6,19 @@
 mod admitting;
 mod beginning;
 
+pub(crate) use admitting::{close, fault};
+pub(crate) use beginning::is_repeatable;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use openclaw_domain::run::{End, Outcome, Status};
-use openclaw_domain::{Fault, RunId, RunRequest, SessionId, SessionKey, Turn};
+use openclaw_domain::{Fault, RunId, RunRequest, Runtime, SessionId, SessionKey, Turn};
 use tokio::sync::mpsc;
 
-use crate::command::{Command, Recovered};
+use crate::command::{Command, Interrupted, Recovered};
 use crate::driver::{Broken, Control, Finished};
+use crate::places::Place;
 use crate::publish::Publisher;
 use crate::queue::Queue;
 use crate::shared::Shared;
@@ -34,6 +38,10 @@ pub(crate) struct Lane {
     /// Runs that stopped because the journal refused; their end is still to be
     /// recorded, and the session takes no new turn before it is.
     unsettled: Vec<(RunId, Arc<Outcome>)>,
+    /// A run of an earlier process that goes on once there is a place.
+    interrupted: Option<Interrupted>,
+    /// The place the next turn waits for.
+    place: Option<BoxFuture<'static, Arc<Place>>>,
 }
 
 struct History {
@@ -53,7 +61,17 @@ struct Running {
 
 impl Lane {
     pub(crate) fn new(shared: Arc<Shared>, key: SessionKey, commands: mpsc::Receiver<Command>) -> Self {
-        Self { shared, key, commands, running: None, queue: Queue::default(), history: None, unsettled: Vec::new() }
+        Self {
+            shared,
+            key,
+            commands,
+            running: None,
+            queue: Queue::default(),
+            history: None,
+            unsettled: Vec::new(),
+            interrupted: None,
+            place: None,
+        }
     }
 
     /// Works until told to stop or idle for long.
@@ -61,9 +79,14 @@ impl Lane {
         loop {
             let idle = self.shared.options.idle;
             let clock = self.shared.ports.clock.clone();
-            let is_idle = self.running.is_none();
+            self.want_place();
+            let is_idle = self.running.is_none() && self.place.is_none();
             tokio::select! {
                 biased;
+                place = granted(&mut self.place) => {
+                    self.place = None;
+                    self.begin_next(place).await;
+                }
                 command = self.commands.recv() => match command {
                     None | Some(Command::Stop) => return,
                     Some(command) => self.obey(command).await,
@@ -75,9 +98,18 @@ impl Lane {
                     }
                 }
             }
-            while self.running.is_none() && !self.queue.is_empty() {
-                self.begin_next().await;
-            }
+        }
+    }
+
+    /// Asks for a place while there is something to begin. The wish is kept
+    /// while other things happen, and with it the place in the line.
+    fn want_place(&mut self) {
+        let is_wanted = self.running.is_none() && (self.interrupted.is_some() || !self.queue.is_empty());
+        if !is_wanted {
+            self.place = None;
+        } else if self.place.is_none() {
+            let seat = self.shared.places.of(&self.key, &Runtime::SessionBound);
+            self.place = Some(Box::pin(seat.take()));
         }
     }
 
@@ -123,9 +155,7 @@ impl Lane {
         for request in found.waiting {
             self.enqueue(request);
         }
-        if let Some(interrupted) = found.interrupted {
-            self.take_up(interrupted).await;
-        }
+        self.interrupted = found.interrupted;
     }
 
     fn control(&self, control: Control) -> bool {
@@ -137,6 +167,12 @@ impl Lane {
         for request in self.queue.remove(run) {
             stopped.push(request.id.clone());
             self.end_waiting(&request, End::Cancelled { by: by.to_owned() }).await;
+        }
+        if let Some(interrupted) =
+            self.interrupted.take_if(|interrupted| run.is_none_or(|wanted| *wanted == interrupted.request.id))
+        {
+            stopped.push(interrupted.request.id.clone());
+            self.end_waiting(&interrupted.request, End::Cancelled { by: by.to_owned() }).await;
         }
         if let Some(running) = &self.running
             && run.is_none_or(|wanted| *wanted == running.request.id)
@@ -154,6 +190,7 @@ impl Lane {
         let Some(running) = self.running.take() else { return };
         self.shared.pending.forget(&self.key, &running.request.id);
         self.shared.questions.forget(&self.key, &running.request.id);
+        self.shared.stop_children(&(self.key.clone(), running.request.id.clone()));
         match finished {
             Ok(finished) => {
                 crate::metrics::ended(&finished.outcome);
@@ -183,7 +220,7 @@ impl Lane {
     /// Records the ends the journal refused earlier.
     async fn settle(&mut self) -> Result<(), Fault> {
         while let Some((id, outcome)) = self.unsettled.last().cloned() {
-            self.close(&id, &outcome).await.map_err(|error| admitting::fault(&error))?;
+            self.close(&id, &outcome).await.map_err(|error| fault(&error))?;
             self.unsettled.pop();
         }
         Ok(())
@@ -197,7 +234,7 @@ impl Lane {
 }
 
 /// The outcome of a run that did no work.
-fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
+pub(crate) fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
     Outcome {
         end,
         text: String::new(),
@@ -212,6 +249,14 @@ fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
 
 fn status_of(outcome: &Outcome) -> Status {
     Status::from(&outcome.end)
+}
+
+/// Waits for a place that was asked for; pends while none was.
+async fn granted(place: &mut Option<BoxFuture<'static, Arc<Place>>>) -> Arc<Place> {
+    match place {
+        Some(place) => place.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for the running turn; pends while there is none, so that it can stand in a `select!`.

@@ -5,19 +5,28 @@
 //! Each session is one actor (`lane`) that owns its running turn; two turns of
 //! a session never run at once. The engine knows no vendor, tool or database.
 //!
-//! Read in this order: `step`, `breaker`, `driver`, `lane`, `engine`.
+//! Requests to thread-bound agents have an instance each instead (`instances`).
+//!
+//! Read in this order: `step`, `breaker`, `driver`, `lane`, `instances`, `engine`.
 
 mod actions;
 mod approvals;
+mod bindings;
 mod breaker;
+mod callers;
+mod children;
 mod command;
 mod driver;
 mod engine;
+mod instances;
 mod keys;
 mod lane;
 mod metrics;
 mod model_call;
 mod outcome;
+mod pauses;
+mod places;
+mod pool;
 mod publish;
 mod queue;
 mod recover;
@@ -27,5 +36,6 @@ mod stopwatch;
 mod tool_call;
 mod waiters;
 
+pub use bindings::ThreadBindings;
 pub use engine::Engine;
 pub use shared::{Options, Ports};

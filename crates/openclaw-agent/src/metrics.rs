@@ -6,6 +6,10 @@ use openclaw_domain::run::{Outcome, Status};
 pub(crate) const RUNS_TOTAL: &str = "openclaw_runs_total";
 /// Runs that have not ended.
 pub(crate) const RUNS_ACTIVE: &str = "openclaw_runs_active";
+/// Runs of pool tasks that work.
+pub(crate) const POOL_ACTIVE: &str = "openclaw_thread_pool_active";
+/// Instances that serve one request each.
+pub(crate) const INSTANCES: &str = "openclaw_thread_bound_instances";
 /// Seconds from accepted to ended.
 pub(crate) const RUN_SECONDS: &str = "openclaw_run_duration_seconds";
 /// Tokens by kind.

@@ -9,6 +9,7 @@ use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
 use openclaw_domain::{AgentId, RunRequest, SessionId};
 
+use crate::instances::Quarters;
 use crate::shared::Shared;
 use crate::step::RunState;
 
@@ -19,6 +20,8 @@ pub(crate) struct Preparation {
     system: Vec<String>,
     tools: Arc<[ToolSpec]>,
     cache_key: SessionId,
+    /// Set when the same request is to have the same answer.
+    seed: Option<u32>,
 }
 
 impl Preparation {
@@ -37,16 +40,24 @@ impl Preparation {
 ///
 /// # Errors
 /// When the agent is not configured any more, or its prompt cannot be built.
-pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Session) -> Result<Preparation, Fault> {
+pub(crate) async fn prepare(
+    shared: &Shared,
+    request: &RunRequest,
+    session: &Session,
+    quarters: Option<&Quarters>,
+) -> Result<Preparation, Fault> {
     let agent = request.session.agent();
     let configured = shared.ports.catalog.agent(agent).ok_or_else(|| no_such_agent(agent.as_str()))?;
     let tools = offered(shared, agent);
+    let seed = quarters.filter(|quarters| quarters.terms.deterministic).map(|quarters| quarters.seed);
     let context = ContextRequest {
         agent: agent.clone(),
         session: request.session.clone(),
         input: request.input.text(),
         tools: tools.iter().map(|spec| spec.name.clone()).collect(),
         now: shared.ports.clock.now(),
+        scratch: quarters.map(|quarters| shown(quarters, seed.is_some())),
+        is_deterministic: seed.is_some(),
     };
     let mut system = shared.ports.context.assemble(&context).await?;
     system.extend(request.extra_system.clone());
@@ -55,7 +66,13 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
         system,
         tools,
         cache_key: session.id.clone(),
+        seed,
     })
+}
+
+/// Every instance has another path; a prompt that is to be the same cannot name it.
+fn shown(quarters: &Quarters, is_deterministic: bool) -> String {
+    if is_deterministic { "the current folder".to_owned() } else { quarters.scratch.path.clone() }
 }
 
 /// Returns the tools on offer, sorted by name so that prefix caches hold. The
@@ -89,7 +106,8 @@ pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> 
         prompt,
         tools: prepared.tools.clone(),
         output_tokens_max: None,
-        temperature: None,
+        temperature: prepared.seed.map(|_| 0.0),
+        seed: prepared.seed,
         idempotency_key: key,
         cache_key: prepared.cache_key.to_string(),
     })

@@ -4,14 +4,17 @@
 //! Input that was accepted and never began waits again. Nothing is judged by age.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{Outcome, Status};
+use openclaw_domain::runtime::{Runtime, ThreadBound};
 use openclaw_domain::session::EntryQuery;
-use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Turn};
+use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Timestamp, Turn};
 
 use crate::command::{Interrupted, Recovered};
+use crate::instances::frozen;
 use crate::shared::Shared;
 use crate::step::{self, CallState, RunState};
 
@@ -24,26 +27,52 @@ const PAGE: usize = 1000;
 /// How many ended runs are searched for input they took in.
 const LOOKBACK: usize = 100;
 
-/// Finds all unfinished runs; returns how many, and what to tell each session's actor.
-pub(crate) async fn recover(shared: &Shared) -> Result<(usize, Vec<(SessionKey, Recovered)>), Fault> {
+/// What an earlier process left.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// How many runs.
+    pub(crate) count: usize,
+    /// What to tell each session's actor.
+    pub(crate) lanes: Vec<(SessionKey, Recovered)>,
+    /// Requests that have an instance each, oldest first.
+    pub(crate) instances: Vec<Left>,
+}
+
+/// A request whose instance was left.
+pub(crate) struct Left {
+    pub(crate) standing: Interrupted,
+    pub(crate) terms: ThreadBound,
+    accepted_at: Timestamp,
+}
+
+/// Finds all unfinished runs.
+pub(crate) async fn recover(shared: &Shared) -> Result<Found, Fault> {
     let unfinished = shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
     shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
     let mut by_session: BTreeMap<SessionKey, Vec<RunRecord>> = BTreeMap::new();
-    for record in unfinished {
+    // Oldest first, also among those of one millisecond.
+    for record in unfinished.into_iter().rev() {
         by_session.entry(record.session.clone()).or_default().push(record);
     }
-    let mut count = 0;
-    let mut all = Vec::new();
+    let mut all = Found::default();
     for (session, mut records) in by_session {
         records.sort_by_key(|record| record.accepted_at);
-        count += records.len();
-        let found = recover_session(shared, &session, records).await?;
-        all.push((session, found));
+        all.count += records.len();
+        let found = recover_session(shared, &session, records, &mut all.instances).await?;
+        if !found.is_empty() {
+            all.lanes.push((session, found));
+        }
     }
-    Ok((count, all))
+    all.instances.sort_by_key(|left| left.accepted_at);
+    Ok(all)
 }
 
-async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunRecord>) -> Result<Recovered, Fault> {
+async fn recover_session(
+    shared: &Shared,
+    key: &SessionKey,
+    records: Vec<RunRecord>,
+    instances: &mut Vec<Left>,
+) -> Result<Recovered, Fault> {
     let taken = inputs_taken_in(shared, key).await?;
     let mut found = Recovered::default();
     for record in records {
@@ -52,7 +81,12 @@ async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunReco
             tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
             continue;
         };
-        if record.status == Status::Queued || !has_begun(&events) {
+        if let Some(terms) = runtime_of(&events).thread_bound().copied() {
+            shared.waiters.begin(&request.id, key, request.source, Status::Queued, record.accepted_at);
+            let accepted_at = record.accepted_at;
+            let standing = rebuild(shared, key, request, &events).await?;
+            instances.extend(standing.map(|standing| Left { standing, terms, accepted_at }));
+        } else if record.status == Status::Queued || !has_begun(&events) {
             match taken.get(&record.id) {
                 None => found.waiting.push(request),
                 Some(outcome) => found.joined.push((request, outcome.clone())),
@@ -105,6 +139,21 @@ fn request_of(events: &[Recorded]) -> Option<RunRequest> {
     })
 }
 
+fn runtime_of(events: &[Recorded]) -> Runtime {
+    let runtime = events.iter().find_map(|recorded| match &recorded.event {
+        RunEvent::Accepted { runtime, .. } => Some(*runtime),
+        _ => None,
+    });
+    runtime.unwrap_or_default()
+}
+
+/// How long a run had worked when its last event was recorded.
+fn worked(events: &[Recorded]) -> Duration {
+    let began = events.iter().find(|recorded| matches!(recorded.event, RunEvent::ModelStarted { .. }));
+    let last = events.last().map(|last| last.at).unwrap_or_default();
+    began.map_or(Duration::ZERO, |began| last.since(began.at))
+}
+
 fn has_begun(events: &[Recorded]) -> bool {
     events.iter().any(|recorded| matches!(recorded.event, RunEvent::Began { .. }))
 }
@@ -123,7 +172,12 @@ async fn rebuild(
     });
     let page = sessions.entries(key, EntryQuery::default()).await.map_err(|error| records(&error))?;
     let (earlier, own): (Vec<_>, Vec<_>) = page.entries.into_iter().partition(|entry| entry.n <= head.unwrap_or(0));
-    let mut state = RunState::new(earlier.into_iter().map(|entry| entry.turn).collect());
+    let runtime = runtime_of(events);
+    let earlier = match runtime {
+        Runtime::SessionBound => earlier.into_iter().map(|entry| entry.turn).collect(),
+        Runtime::ThreadBound(_) => frozen(earlier, head.unwrap_or(0)),
+    };
+    let mut state = RunState::new(earlier);
     let base = state.conversation.turns().len();
     for recorded in events {
         step::step(&mut state, &recorded.event);
@@ -147,7 +201,19 @@ async fn rebuild(
         _ => None,
     });
     let started = started.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started }))
+    Ok(Some(Interrupted {
+        request,
+        head: session.head,
+        session,
+        state,
+        written,
+        open_entry,
+        asked,
+        unsure,
+        started,
+        runtime,
+        worked: worked(events),
+    }))
 }
 
 fn journal(error: &JournalError) -> Fault {

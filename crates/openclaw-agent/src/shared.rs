@@ -6,17 +6,24 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
+use openclaw_domain::run::Abort;
+use openclaw_domain::runtime::Concurrency;
 use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
-    Tool, Variables, Workspaces,
+    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Scratches,
+    Sessions, Tool, Variables, Workspaces,
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::actions::Actions;
 use crate::approvals::Pending;
+use crate::children::{Children, Name};
 use crate::command::Command;
+use crate::instances::Instances;
+use crate::pauses::Pauses;
+use crate::places::Places;
 use crate::waiters::Waiters;
 
 /// How the engine behaves.
@@ -28,6 +35,8 @@ pub struct Options {
     pub approval_timeout: Option<Duration>,
     /// An actor without work ends after this long and frees its memory.
     pub idle: Duration,
+    /// How many runs there may be at once.
+    pub concurrency: Concurrency,
 }
 
 /// What the engine works with.
@@ -53,6 +62,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Workspaces by agent.
     pub workspaces: Workspaces,
+    /// Places of instances that serve one request.
+    pub scratches: Arc<dyn Scratches>,
     /// Programs, for tools.
     pub processes: Arc<dyn Processes>,
     /// Hosts outside, for tools.
@@ -74,6 +85,12 @@ pub(crate) struct Shared {
     pub(crate) questions: Pending<Question>,
     pub(crate) actions: Actions,
     pub(crate) waiters: Waiters,
+    pub(crate) places: Places,
+    pub(crate) pauses: Pauses,
+    pub(crate) children: Children,
+    pub(crate) instances: Instances,
+    /// Stops the tasks that belong to no lane.
+    pub(crate) stopping: CancellationToken,
     lanes: Mutex<Lanes>,
     pub(crate) tasks: TaskTracker,
     is_stopping: std::sync::atomic::AtomicBool,
@@ -92,6 +109,7 @@ impl Shared {
     pub(crate) fn new(options: Options, ports: Ports) -> Self {
         let tools = RwLock::new(Arc::new(toolbox(&ports.tools)));
         Self {
+            places: Places::new(options.concurrency),
             options,
             ports,
             tools,
@@ -99,6 +117,10 @@ impl Shared {
             questions: Pending::default(),
             actions: Actions::default(),
             waiters: Waiters::default(),
+            pauses: Pauses::default(),
+            children: Children::default(),
+            instances: Instances::default(),
+            stopping: CancellationToken::new(),
             lanes: Mutex::default(),
             tasks: TaskTracker::new(),
             is_stopping: false.into(),
@@ -137,6 +159,20 @@ impl Shared {
     /// Refuses everything from here on.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.stopping.cancel();
+    }
+
+    /// Stops the runs that worked for one that ended.
+    pub(crate) fn stop_children(&self, run: &Name) {
+        for (session, id) in self.children.ended(run) {
+            let Some(runs) = self.runs() else { return };
+            self.tasks.spawn(async move {
+                let by = "the end of its parent".to_owned();
+                if let Err(fault) = runs.abort(Abort { session: Some(session), run: Some(id.clone()), by }).await {
+                    tracing::warn!(run = %id, %fault, "a child could not be stopped");
+                }
+            });
+        }
     }
 
     /// Tells whether everything is refused.

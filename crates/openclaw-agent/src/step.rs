@@ -475,7 +475,7 @@ fn too_long(state: &RunState) -> String {
     match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
         Some(asked) => format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs()),
         None => format!(
-            "stopped: the run worked for {} s, its wall-clock limit (agents.defaults.timeoutSeconds)",
+            "stopped: the run worked for {} s, its wall-clock limit (agents.defaults.timeoutSeconds, or maxDuration of an agent with runtime thread-bound)",
             own.as_secs()
         ),
     }

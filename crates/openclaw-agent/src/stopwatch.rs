@@ -10,6 +10,11 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
+    /// Makes a watch that has counted this much already.
+    pub(crate) fn with(counted: Duration) -> Self {
+        Self { counted, running_since: None }
+    }
+
     /// Runs or pauses the watch; saying the same twice changes nothing.
     pub(crate) fn set_running(&mut self, is_running: bool, now: Duration) {
         match (is_running, self.running_since) {

@@ -15,7 +15,10 @@ use openclaw_domain::{
     CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult,
 };
 
+use crate::callers::Caller;
+use crate::instances::Quarters;
 use crate::model_call::Preparation;
+use crate::places::Place;
 use crate::publish::Publisher;
 use crate::shared::Shared;
 
@@ -111,10 +114,20 @@ pub(crate) struct EndedCall {
     pub(crate) took: Duration,
 }
 
+/// What a call works with besides the ports.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) publisher: Arc<Publisher>,
+    /// Given back while the call waits for other runs.
+    pub(crate) place: Arc<Place>,
+    /// Where the run works, when that is an instance of its own.
+    pub(crate) quarters: Option<Arc<Quarters>>,
+}
+
 /// Runs an admitted call. Dropping the future ends what it started.
 pub(crate) fn run(
     shared: &Arc<Shared>,
-    publisher: &Arc<Publisher>,
+    means: Means,
     permit: Permit,
     key: String,
 ) -> BoxFuture<'static, EndedCall> {
@@ -123,14 +136,16 @@ pub(crate) fn run(
         let result = Err(format!("tool {} vanished after it was admitted", call.name));
         return std::future::ready(EndedCall { call, result, took: Duration::ZERO }).boxed();
     };
-    let (shared, publisher) = (shared.clone(), publisher.clone());
+    let shared = shared.clone();
     async move {
         let began = shared.ports.clock.monotonic();
         let request = permit.request();
-        let result = match context(&shared, &publisher, (&request.session, &request.run), &call.id, key) {
+        let result = match context(&shared, &means, (&request.session, &request.run), &call.id, key) {
             Ok(cx) => execute(tool.as_ref(), permit, &cx).await,
             Err(text) => Ok(ToolResult::notice(ToolStatus::Failed, text)),
         };
+        // Given back if the call waited for another run.
+        means.place.regain().await;
         let took = shared.ports.clock.monotonic().saturating_sub(began);
         let status = result.as_ref().map_or("broken", |result| if result.is_error() { "error" } else { "ok" });
         metrics::counter!(crate::metrics::TOOL_CALLS_TOTAL, "tool" => call.name.clone(), "status" => status)
@@ -150,13 +165,13 @@ pub(crate) struct ProbedCall {
 /// Asks a tool whether a call happened; one that does not say in time cannot tell.
 pub(crate) fn probe(
     shared: &Arc<Shared>,
-    publisher: &Arc<Publisher>,
+    means: Means,
     request: &RunRequest,
     session: &SessionId,
     call: ToolCall,
 ) -> BoxFuture<'static, ProbedCall> {
     let key = crate::keys::call_key(session, &request.id, &call.id);
-    let cx = context(shared, publisher, (&request.session, &request.id), &call.id, key);
+    let cx = context(shared, &means, (&request.session, &request.id), &call.id, key);
     let tool = shared.tool(&call.name);
     let clock = shared.ports.clock.clone();
     async move {
@@ -215,21 +230,28 @@ fn cap(part: Part) -> Part {
 
 fn context(
     shared: &Arc<Shared>,
-    publisher: &Arc<Publisher>,
+    means: &Means,
     (session, run): (&SessionKey, &RunId),
     call: &CallId,
     key: String,
 ) -> Result<ToolCx, String> {
-    let files = (shared.ports.workspaces)(session.agent()).map_err(|fault| fault.to_string())?;
+    let (files, processes) = match &means.quarters {
+        Some(quarters) => (quarters.scratch.files.clone(), quarters.scratch.processes.clone()),
+        None => {
+            let files = (shared.ports.workspaces)(session.agent()).map_err(|fault| fault.to_string())?;
+            (files, shared.ports.processes.clone())
+        }
+    };
     let runs = shared.runs().ok_or("the program is stopping")?;
-    let (publisher, call) = (publisher.clone(), call.clone());
+    let runs = Arc::new(Caller { runs, place: means.place.clone() });
+    let (publisher, call) = (means.publisher.clone(), call.clone());
     Ok(ToolCx {
         agent: session.agent().clone(),
         session: session.clone(),
         run: run.clone(),
         idempotency_key: key,
         files,
-        processes: shared.ports.processes.clone(),
+        processes,
         net: shared.ports.net.clone(),
         sessions: shared.ports.sessions.clone(),
         variables: shared.ports.variables.clone(),

@@ -7,6 +7,8 @@ use openclaw_domain::run::{ActiveRun, Outcome, Source, Status};
 use openclaw_domain::{RunId, SessionKey, Timestamp};
 use tokio::sync::watch;
 
+use crate::children::Name;
+
 /// Outcomes kept in memory for late askers; older ones are in the journal.
 const ENDED_MAX: usize = 4096;
 
@@ -71,9 +73,6 @@ struct Inner {
     order: VecDeque<Name>,
 }
 
-/// Run ids are unique within a session only.
-type Name = (SessionKey, RunId);
-
 /// What is known about a run.
 pub(crate) enum Known {
     /// It lives; the receiver tells when it ends.
@@ -134,6 +133,12 @@ impl Waiters {
         }
         let name = inner.order.iter().rev().find(fits)?;
         inner.ended.get(name).map(|outcome| Known::Ended(outcome.clone()))
+    }
+
+    /// Returns where a live run is in its life.
+    pub(crate) fn status(&self, name: &Name) -> Option<Status> {
+        let live = self.lock().live.get(name).cloned();
+        live.map(|live| live.lock().status)
     }
 
     /// Lists live runs, oldest first.

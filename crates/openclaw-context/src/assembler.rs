@@ -49,7 +49,7 @@ impl ContextSource for Assembler {
         let mut sections = vec![
             include_str!("../prompts/system.md").trim_end().to_owned(),
             tools(&request.tools),
-            workspace(files.root()),
+            workspace(request.scratch.as_deref().unwrap_or(files.root())),
         ];
         if prompting.inject_files {
             sections.push(self.texts.section(&request.agent, &*files, kind, prompting, request.now).await);
@@ -57,7 +57,9 @@ impl ContextSource for Assembler {
         if kind.sees_memories() {
             sections.push(self.remembered(request).await?);
         }
-        sections.push(date(request.now, prompting));
+        if !request.is_deterministic {
+            sections.push(date(request.now, prompting));
+        }
         sections.retain(|section| !section.is_empty());
         Ok(sections)
     }

@@ -88,6 +88,10 @@ text_id!(
     CallId, "call id"
 );
 text_id!(
+    /// An agent instance that serves one request; letters, digits and `-`, fit to name a folder.
+    InstanceId, "instance id"
+);
+text_id!(
     /// The uuid of a session's current conversation; a reset replaces it, the key stays.
     SessionId, "session id"
 );

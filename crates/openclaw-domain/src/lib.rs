@@ -8,6 +8,7 @@
 //! implementation. Leaves depend on this crate and on no other leaf.
 
 pub mod approval;
+pub mod binding;
 pub mod catalog;
 pub mod compaction;
 pub mod conversation;
@@ -38,7 +39,7 @@ pub use cursor::Cursor;
 pub use event::{Recorded, RunEvent};
 pub use fault::{Fault, Kind};
 pub use gate::{Permit, Verdict};
-pub use ids::{AgentId, CallId, Epoch, RunId, Seq, SessionId, SessionKey, Timestamp};
+pub use ids::{AgentId, CallId, Epoch, InstanceId, RunId, Seq, SessionId, SessionKey, Timestamp};
 pub use message::{AssistantTurn, Part, ToolCall, ToolResult, UserTurn};
 pub use origin::Origin;
 pub use question::{Answer, Question};

@@ -179,6 +179,8 @@ pub struct ModelRequest {
     pub output_tokens_max: Option<u32>,
     /// Sampling temperature; `None` leaves it to the provider.
     pub temperature: Option<f32>,
+    /// Makes sampling repeatable, at providers that take one.
+    pub seed: Option<u32>,
     /// Stable id of this step over retries, passed to providers that take one.
     pub idempotency_key: String,
     /// Stable id of the conversation, for cache routing.

@@ -3,6 +3,7 @@
 //! All futures may be dropped half-way unless a method says otherwise; dropping
 //! is how work is cancelled.
 
+mod bindings;
 mod catalog;
 mod clock;
 mod context;
@@ -14,12 +15,15 @@ mod model;
 pub mod net;
 mod observer;
 mod outbox;
+mod pool;
 mod processes;
 mod records;
 mod runs;
+mod scratches;
 mod settings;
 mod tool;
 
+pub use bindings::Bindings;
 pub use catalog::Catalog;
 pub use clock::Clock;
 pub use context::{ContextRequest, ContextSource};
@@ -33,8 +37,10 @@ pub use model::Model;
 pub use net::Net;
 pub use observer::RunObserver;
 pub use outbox::{Courier, Due, Outbox, Sent, Settled};
+pub use pool::{Child, Execution, Pool};
 pub use processes::{Command, Error as ProcessError, Exit, Leash, ProcessInfo, Processes, Snapshot, Spawned};
 pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
 pub use runs::{Approvals, Questions, Runs};
+pub use scratches::{Keeping, Scratch, ScratchFolder, Scratches};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};

@@ -140,14 +140,51 @@ impl Native {
         Ok(entry)
     }
 
+    /// Starts a program in the workspace of its agent, or in this one instead.
+    pub(crate) async fn start(&self, command: Command, own: Option<Arc<Workspace>>) -> Result<Spawned, ProcessError> {
+        check(&command)?;
+        self.forget_old();
+        let too_many = |_| ProcessError::TooMany(self.options.running_max);
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(too_many)?;
+        let plan = self.plan(&command, own).await?;
+        // If the caller gives up here, what was started is ended by its own drop.
+        let mut started = self.spawner.spawn(plan).await.map_err(failed)?;
+        let output = started.take_output().map_err(failed)?;
+        let terminal = started.take_terminal().map_err(failed)?;
+        let entry = self.enlist(&command, terminal)?;
+        let running = supervise::Running::new(Arc::clone(&entry), started, output, command.timeout);
+        // Task "process": owned by its entry, stopped by `Entry::end`, which the
+        // leash, `kill` and the drop of `Native` call.
+        tokio::spawn(async move {
+            running.supervise().await;
+            drop(slot);
+        });
+        let leashed = Arc::clone(&entry);
+        Ok(Spawned { id: entry.id.clone(), leash: Leash::new(move || leashed.end()) })
+    }
+
+    /// Ends these programs without asking them first, waits until they are gone
+    /// and forgets them.
+    pub(crate) async fn clear(&self, ids: &[String]) {
+        let mine = |entry: &Arc<Entry>| ids.contains(&entry.id);
+        let entries: Vec<Arc<Entry>> = self.entries().values().filter(|entry| mine(entry)).cloned().collect();
+        for entry in &entries {
+            entry.end_now();
+        }
+        for entry in entries {
+            entry.ended().await;
+        }
+        self.entries().retain(|_, entry| !mine(entry));
+    }
+
     /// Opens the working directory; the program starts in this very folder.
-    async fn plan(&self, command: &Command) -> Result<Plan, ProcessError> {
+    async fn plan(&self, command: &Command, own: Option<Arc<Workspace>>) -> Result<Plan, ProcessError> {
         let environment = environment::clean(&self.options.environment, &command.env)?;
         let path = command.cwd.clone().unwrap_or_else(|| ".".to_owned());
         let (folders, agent) = (Arc::clone(&self.options.folders), command.owner.agent().clone());
         let opened = tokio::task::spawn_blocking(move || {
             let bad = |message: String| ProcessError::BadFolder { path: path.clone(), message };
-            let workspace = folders(&agent).map_err(|fault| bad(fault.to_string()))?;
+            let workspace = own.map_or_else(|| folders(&agent), Ok).map_err(|fault| bad(fault.to_string()))?;
             workspace.folder(&path).map_err(|error| bad(why_not(error)))
         });
         let cwd = opened.await.map_err(|error| ProcessError::Io(error.to_string()))??;
@@ -184,25 +221,7 @@ fn check(command: &Command) -> Result<(), ProcessError> {
 #[async_trait]
 impl Processes for Native {
     async fn spawn(&self, command: Command) -> Result<Spawned, ProcessError> {
-        check(&command)?;
-        self.forget_old();
-        let too_many = |_| ProcessError::TooMany(self.options.running_max);
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(too_many)?;
-        let plan = self.plan(&command).await?;
-        // If the caller gives up here, what was started is ended by its own drop.
-        let mut started = self.spawner.spawn(plan).await.map_err(failed)?;
-        let output = started.take_output().map_err(failed)?;
-        let terminal = started.take_terminal().map_err(failed)?;
-        let entry = self.enlist(&command, terminal)?;
-        let running = supervise::Running::new(Arc::clone(&entry), started, output, command.timeout);
-        // Task "process": owned by its entry, stopped by `Entry::end`, which the
-        // leash, `kill` and the drop of `Native` call.
-        tokio::spawn(async move {
-            running.supervise().await;
-            drop(slot);
-        });
-        let leashed = Arc::clone(&entry);
-        Ok(Spawned { id: entry.id.clone(), leash: Leash::new(move || leashed.end()) })
+        self.start(command, None).await
     }
 
     async fn watch(&self, id: &str, offset: u64, wait: Duration) -> Result<Snapshot, ProcessError> {

@@ -70,6 +70,8 @@ struct Run {
     record: RunRecord,
     /// The request without what may differ between repetitions.
     request: RunRequest,
+    /// It has an instance of its own: it is no turn of the session.
+    is_own: bool,
     events: Vec<Recorded>,
     /// Calls somebody answered for after the run ended.
     settled: std::collections::BTreeSet<openclaw_domain::CallId>,

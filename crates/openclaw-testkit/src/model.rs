@@ -339,6 +339,7 @@ pub fn request(text: &str) -> ModelRequest {
         tools: [].into(),
         output_tokens_max: None,
         temperature: None,
+        seed: None,
         idempotency_key: "step-1".to_owned(),
         cache_key: "conversation-1".to_owned(),
     }

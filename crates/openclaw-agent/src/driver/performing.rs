@@ -12,6 +12,7 @@ use openclaw_domain::{Answer, Change, Fault, Question, RunEvent, ToolCall, ToolR
 
 use super::{Control, DELTA_BYTES_MAX, Driver};
 use crate::keys::{self, hex};
+use crate::pauses::{FAILURES_MAX, PAUSE};
 use crate::step::{CallState, Effect};
 use crate::tool_call::{self, EndedCall, Judged, ProbedCall};
 
@@ -39,6 +40,10 @@ impl Driver {
     fn dispatch(&mut self, call: &ToolCall, events: &mut Vec<RunEvent>) {
         let evidence = self.state.evidence.get(&call.id).cloned();
         let Some(prepared) = &self.prepared else { return };
+        if let Some(result) = self.paused(&call.name) {
+            events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
+            return;
+        }
         match tool_call::judge(&self.shared, &self.request.id, &self.request.session, call, prepared, evidence) {
             Judged::Admitted { permit, effect } => {
                 let action = match self.begin_action(call, effect) {
@@ -59,6 +64,25 @@ impl Driver {
             Judged::Refused(result) => {
                 events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
             }
+        }
+    }
+
+    /// Answers for a tool that failed too often in this session (I7).
+    fn paused(&self, tool: &str) -> Option<ToolResult> {
+        let left = self.shared.pauses.left(&self.request.session, tool, self.shared.ports.clock.monotonic())?;
+        let text = format!(
+            "Not run: {tool} failed {FAILURES_MAX} times in a row in this session and is paused for {} s more. Do              something else meanwhile, or say what is wrong.",
+            left.as_secs().max(1)
+        );
+        Some(ToolResult::notice(ToolStatus::Failed, text))
+    }
+
+    fn note_outcome(&self, tool: &str, result: &ToolResult) {
+        let now = self.shared.ports.clock.monotonic();
+        let has_failed = result.status == ToolStatus::Failed;
+        if self.shared.pauses.note(&self.request.session, tool, has_failed, now) {
+            let session = &self.request.session;
+            tracing::warn!(tool, %session, "the tool failed {FAILURES_MAX} times in a row and is paused for {PAUSE:?}");
         }
     }
 
@@ -88,7 +112,7 @@ impl Driver {
     }
 
     fn probe(&mut self, call: ToolCall) {
-        self.probes.push(tool_call::probe(&self.shared, &self.publisher, &self.request, &self.session.id, call));
+        self.probes.push(tool_call::probe(&self.shared, self.means(), &self.request, &self.session.id, call));
     }
 
     /// Turns what a tool found out into events: a result, another dispatch, or a question.
@@ -276,6 +300,7 @@ impl Driver {
     pub(super) fn tool_ended(&mut self, ended: EndedCall) -> Vec<RunEvent> {
         match ended.result {
             Ok(result) => {
+                self.note_outcome(&ended.call.name, &result);
                 self.took.insert(ended.call.id.clone(), ended.took);
                 vec![RunEvent::ToolEnded { call: ended.call.id, result: Box::new(result) }]
             }

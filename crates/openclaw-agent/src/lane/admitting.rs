@@ -6,20 +6,23 @@ use openclaw_domain::catalog::Agent;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RunRecord};
 use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
-use openclaw_domain::{Change, Conversation, RunEvent, RunId, RunRequest, Timestamp, UserTurn};
+use openclaw_domain::{Change, Conversation, RunEvent, RunId, RunRequest, Runtime, SessionKey, Timestamp, UserTurn};
 
 use super::{Lane, status_of, stopped};
 use crate::driver::Control;
+use crate::places::Place;
 use crate::publish::Publisher;
+use crate::shared::Shared;
 
 impl Lane {
     /// Accepts input according to its queue mode.
     pub(super) async fn accept(&mut self, request: RunRequest) -> Result<Started, Fault> {
         let agent = self.agent()?;
-        let Some(running) = &self.running else {
-            return self.begin_now(request, agent).await;
-        };
-        if running.request.id == request.id || self.queue.holds(&request.id) {
+        if let Some(place) = self.free_place() {
+            return self.begin_now(request, agent, place).await;
+        }
+        let is_running = self.running.as_ref().is_some_and(|running| running.request.id == request.id);
+        if is_running || self.queue.holds(&request.id) {
             return self.known_here(request, agent).await;
         }
         if self.queue.is_full() {
@@ -35,6 +38,12 @@ impl Lane {
                 Ok(Started { run: request.id, session: self.key.clone(), state: StartState::New, entry: None, at })
             }
         }
+    }
+
+    /// Returns a place for new input if nothing is before it.
+    fn free_place(&self) -> Option<Arc<Place>> {
+        let is_next = self.running.is_none() && self.queue.is_empty() && self.interrupted.is_none();
+        is_next.then(|| self.shared.places.of(&self.key, &Runtime::SessionBound).try_take()).flatten()
     }
 
     fn wait_or_join(&mut self, request: RunRequest) {
@@ -112,6 +121,7 @@ impl Lane {
         }
         self.publisher(request).publish(Change::Ended(Box::new(outcome.clone())));
         self.shared.waiters.end(&request.id, &self.key, Arc::new(outcome));
+        self.shared.stop_children(&(self.key.clone(), request.id.clone()));
     }
 
     /// Records the end of input that another turn took in.
@@ -123,27 +133,7 @@ impl Lane {
     }
 
     pub(super) async fn close(&mut self, id: &RunId, outcome: &Outcome) -> Result<(), JournalError> {
-        let journal = &self.shared.ports.journal;
-        let (epoch, seq) = match journal.claim(&self.key, id, &self.shared.options.owner).await {
-            Err(JournalError::Ended(_)) => return Ok(()),
-            claimed => claimed?,
-        };
-        let events = vec![RunEvent::Ended { outcome: Box::new(outcome.clone()) }];
-        let batch = Batch {
-            session: self.key.clone(),
-            run: id.clone(),
-            epoch,
-            first: seq.next(),
-            events,
-            entries: Vec::new(),
-            amended: None,
-            status: Some(status_of(outcome)),
-            outcome: Some(Box::new(outcome.clone())),
-            deliveries: Vec::new(),
-            at: self.shared.ports.clock.now(),
-            durability: Durability::Barrier,
-        };
-        journal.append(batch).await.map(|_entries| ())
+        close(&self.shared, &self.key, id, outcome).await
     }
 
     /// Returns the session and its conversation, read anew only if somebody else changed it.
@@ -174,12 +164,42 @@ impl Lane {
 
 /// The admission of input that does not begin at once.
 fn queued(request: RunRequest, agent: Agent, at: Timestamp) -> Admission {
-    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime };
+    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: Runtime::SessionBound };
     Admission { request, events: vec![accepted], transcript: false, owner: None, at }
 }
 
+/// Records the end of a run that nobody drives.
+pub(crate) async fn close(
+    shared: &Shared,
+    session: &SessionKey,
+    id: &RunId,
+    outcome: &Outcome,
+) -> Result<(), JournalError> {
+    let journal = &shared.ports.journal;
+    let (epoch, seq) = match journal.claim(session, id, &shared.options.owner).await {
+        Err(JournalError::Ended(_)) => return Ok(()),
+        claimed => claimed?,
+    };
+    let events = vec![RunEvent::Ended { outcome: Box::new(outcome.clone()) }];
+    let batch = Batch {
+        session: session.clone(),
+        run: id.clone(),
+        epoch,
+        first: seq.next(),
+        events,
+        entries: Vec::new(),
+        amended: None,
+        status: Some(status_of(outcome)),
+        outcome: Some(Box::new(outcome.clone())),
+        deliveries: Vec::new(),
+        at: shared.ports.clock.now(),
+        durability: Durability::Barrier,
+    };
+    journal.append(batch).await.map(|_entries| ())
+}
+
 /// Maps a journal's refusal to what the caller is told.
-pub(super) fn fault(error: &JournalError) -> Fault {
+pub(crate) fn fault(error: &JournalError) -> Fault {
     let kind = match error {
         JournalError::Mismatch(_) => Kind::Conflict,
         JournalError::NoSuchRun(_) => Kind::NotFound,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_domain::catalog::Agent;
 use openclaw_domain::fault::Fault;
@@ -9,13 +10,14 @@ use openclaw_domain::ports::{Admission, Admitted};
 use openclaw_domain::run::{End, StartState, Started, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::tool::Effect;
-use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Seq, SessionId, Timestamp, ToolCall};
+use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Runtime, Seq, SessionId, Timestamp, ToolCall};
 use tokio::sync::mpsc;
 
 use super::admitting::fault;
 use super::{CONTROL_MAX, Lane, Running};
 use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
+use crate::places::Place;
 use crate::shared::Shared;
 use crate::step::{self, RunState};
 
@@ -36,16 +38,23 @@ struct Turn {
     is_resumed: bool,
     /// When the calls of that process were dispatched.
     started: BTreeMap<CallId, Timestamp>,
+    /// What lets it run.
+    place: Arc<Place>,
 }
 
 impl Lane {
     /// Accepts input on an idle session and begins its turn: one transaction.
-    pub(super) async fn begin_now(&mut self, request: RunRequest, agent: Agent) -> Result<Started, Fault> {
+    pub(super) async fn begin_now(
+        &mut self,
+        request: RunRequest,
+        agent: Agent,
+        place: Arc<Place>,
+    ) -> Result<Started, Fault> {
         self.settle().await?;
         let at = self.shared.ports.clock.now();
         let (session, conversation) = self.open(at).await?;
         let events = vec![
-            RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
+            RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: Runtime::SessionBound },
             RunEvent::Claimed { owner: self.shared.options.owner.clone() },
             RunEvent::Began { transcript_head: session.head },
             model_started(&session.id, &request),
@@ -78,6 +87,7 @@ impl Lane {
             joined: vec![],
             is_resumed: false,
             started: BTreeMap::new(),
+            place,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -89,16 +99,24 @@ impl Lane {
     }
 
     /// Begins the next waiting turn; one that cannot begin ends with the reason.
-    pub(super) async fn begin_next(&mut self) {
+    pub(super) async fn begin_next(&mut self, place: Arc<Place>) {
+        if let Some(interrupted) = self.interrupted.take() {
+            return self.take_up(interrupted, place).await;
+        }
         let Some((request, joined)) = self.queue.next_turn() else { return };
-        if let Err(fault) = self.begin_waiting(request.clone(), joined.clone()).await {
+        if let Err(fault) = self.begin_waiting(request.clone(), joined.clone(), place).await {
             for request in std::iter::once(request).chain(joined) {
                 self.end_waiting(&request, End::Failed { message: fault.to_string() }).await;
             }
         }
     }
 
-    async fn begin_waiting(&mut self, request: RunRequest, joined: Vec<RunRequest>) -> Result<(), Fault> {
+    async fn begin_waiting(
+        &mut self,
+        request: RunRequest,
+        joined: Vec<RunRequest>,
+        place: Arc<Place>,
+    ) -> Result<(), Fault> {
         let agent = self.agent()?;
         self.settle().await?;
         let at = self.shared.ports.clock.now();
@@ -107,7 +125,7 @@ impl Lane {
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
-        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime });
+        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: Runtime::SessionBound });
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
@@ -127,13 +145,14 @@ impl Lane {
             joined,
             is_resumed: false,
             started: BTreeMap::new(),
+            place,
         };
         self.running = Some(self.spawn(turn, at));
         Ok(())
     }
 
     /// Goes on with a run that an earlier process left in the middle.
-    pub(crate) async fn take_up(&mut self, interrupted: Interrupted) {
+    pub(crate) async fn take_up(&mut self, interrupted: Interrupted, place: Arc<Place>) {
         let at = self.shared.ports.clock.now();
         let request = interrupted.request.clone();
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
@@ -170,6 +189,7 @@ impl Lane {
             joined: vec![],
             is_resumed: true,
             started: interrupted.started,
+            place,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -198,6 +218,9 @@ impl Lane {
             is_resumed: turn.is_resumed,
             started: turn.started,
             started_at: at,
+            place: turn.place,
+            quarters: None,
+            worked: Duration::ZERO,
         };
         let (driver, effects, events) = Driver::new(self.shared.clone(), start);
         let joined = turn.joined.into_iter().map(|request| request.id).collect();
@@ -207,7 +230,7 @@ impl Lane {
 }
 
 /// Tells whether a call that was dispatched may be dispatched again with its key.
-fn is_repeatable(shared: &Shared, call: &ToolCall, started: Option<&Timestamp>, now: Timestamp) -> bool {
+pub(crate) fn is_repeatable(shared: &Shared, call: &ToolCall, started: Option<&Timestamp>, now: Timestamp) -> bool {
     let Some(tool) = shared.tool(&call.name) else { return false };
     match tool.spec().effect {
         Effect::Pure | Effect::Idempotent => true,

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_agent::{Engine, Options, Ports};
-use openclaw_domain::ports::{Gate, Journal, Runs, Sessions, Tool};
+use openclaw_domain::catalog::Agent;
+use openclaw_domain::ports::{Gate, Journal, Processes, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
+use openclaw_domain::runtime::{Concurrency, Runtime, ThreadBound};
 use openclaw_domain::session::EntryQuery;
 use openclaw_domain::{AssistantTurn, Fault, RunId, RunRequest, SessionKey, Timestamp, Turn, UserTurn};
+use openclaw_testkit::catalog::agent;
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::{
-    AllowAll, FakeClock, FakeNet, FakeProcesses, FakeTool, FixedCatalog, FixedContext, MemoryFiles, Recorder,
-    ScriptedModel,
+    AllowAll, FakeClock, FakeNet, FakeProcesses, FakeTool, FixedCatalog, FixedContext, MemoryFiles, MemoryScratches,
+    Recorder, ScriptedModel,
 };
 
 /// An engine and everything a test wants to look at.
@@ -21,6 +24,7 @@ pub struct Rig {
     pub recorder: Arc<Recorder>,
     pub clock: Arc<FakeClock>,
     pub store: Arc<Store>,
+    pub scratches: MemoryScratches,
 }
 
 /// What differs between tests.
@@ -34,6 +38,12 @@ pub struct Setup {
     pub approval_timeout: Option<Duration>,
     /// Stands in for the store's journal.
     pub journal: Option<Arc<dyn Journal>>,
+    pub agents: Vec<Agent>,
+    /// Tools that are no fakes.
+    pub own_tools: Vec<Arc<dyn Tool>>,
+    pub concurrency: Concurrency,
+    /// Scratch directories of an earlier process.
+    pub scratches: Option<MemoryScratches>,
 }
 
 impl Setup {
@@ -47,7 +57,17 @@ impl Setup {
             owner: "boot-1",
             approval_timeout: None,
             journal: None,
+            agents: Vec::new(),
+            own_tools: Vec::new(),
+            concurrency: Concurrency::default(),
+            scratches: None,
         }
+    }
+
+    /// Makes the agent `own` serve every request by an instance.
+    pub fn thread_bound(mut self, terms: ThreadBound) -> Self {
+        self.agents.push(Agent { runtime: Runtime::ThreadBound(terms), ..agent("own") });
+        self
     }
 
     pub fn tool(mut self, tool: &Arc<FakeTool>) -> Self {
@@ -58,9 +78,13 @@ impl Setup {
     pub fn build(self) -> Rig {
         let (model, recorder, clock) = (Arc::new(self.model), Arc::new(Recorder::new()), Arc::new(FakeClock::new()));
         let files = Arc::new(MemoryFiles::new([]));
-        let tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
+        let mut tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
+        tools.extend(self.own_tools);
+        let processes: Arc<dyn Processes> = Arc::new(FakeProcesses::echo(&clock));
+        let scratches = self.scratches.unwrap_or_else(|| MemoryScratches::new(processes.clone()));
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
-        let catalog = FixedCatalog::new().with_limits(&self.limits).with_tools(specs);
+        let mut catalog = FixedCatalog::new().with_limits(&self.limits).with_tools(specs);
+        catalog.agents.extend(self.agents);
         let ports = Ports {
             journal: self.journal.unwrap_or_else(|| self.store.clone()),
             sessions: self.store.clone(),
@@ -72,7 +96,8 @@ impl Setup {
             observer: recorder.clone(),
             clock: clock.clone(),
             workspaces: Arc::new(move |_| Ok(files.clone())),
-            processes: Arc::new(FakeProcesses::echo(&clock)),
+            scratches: Arc::new(scratches.clone()),
+            processes,
             net: Arc::new(FakeNet::unreachable()),
             variables: self.store.clone(),
             memories: self.store.clone(),
@@ -82,8 +107,9 @@ impl Setup {
             owner: self.owner.into(),
             approval_timeout: self.approval_timeout,
             idle: Duration::from_secs(300),
+            concurrency: self.concurrency,
         };
-        Rig { engine: Engine::new(options, ports), model, recorder, clock, store: self.store }
+        Rig { engine: Engine::new(options, ports), model, recorder, clock, store: self.store, scratches }
     }
 }
 
@@ -110,7 +136,12 @@ impl Rig {
 
     /// Returns the transcript as `role: text` lines.
     pub async fn transcript(&self) -> Vec<String> {
-        let page = Sessions::entries(self.store.as_ref(), &session(), EntryQuery::default()).await.unwrap();
+        self.transcript_of(&session()).await
+    }
+
+    /// The same for another session.
+    pub async fn transcript_of(&self, session: &SessionKey) -> Vec<String> {
+        let page = Sessions::entries(self.store.as_ref(), session, EntryQuery::default()).await.unwrap();
         page.entries
             .iter()
             .map(|entry| match &entry.turn {

@@ -3,8 +3,12 @@
 #![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
 
 mod approvals;
+mod bindings;
 mod harness;
+mod instances;
 mod limits;
+mod pauses;
+mod pool;
 mod queueing;
 mod recovery;
 mod refusals;

@@ -63,6 +63,8 @@ fn request(session: &str) -> ContextRequest {
         tools: vec!["exec".into(), "read".into()],
         // 2026-11-20 20:00 UTC, the next day already in Shanghai.
         now: Timestamp(1_795_204_800_000),
+        scratch: None,
+        is_deterministic: false,
     }
 }
 
@@ -199,6 +201,17 @@ async fn settings_switch_files_off_and_give_the_date_in_a_zone() {
     assert!(prompt.ends_with("Today is Saturday, 2026-11-21 (Asia/Shanghai)."), "{prompt}");
     let agents = json!({ "defaults": { "userTimezone": "Mars/Olympus" } });
     assert!(bench(&[], &agents).prompt(MAIN).await.ends_with("2026-11-20 (UTC)."));
+}
+
+#[tokio::test]
+async fn a_deterministic_prompt_has_no_date_and_an_instance_is_told_its_scratch() {
+    let bench = bench(&[], &json!({}));
+    let asked = ContextRequest { scratch: Some("/state/scratch/t1".into()), is_deterministic: true, ..request(MAIN) };
+    let later = ContextRequest { now: Timestamp(asked.now.0 + 86_400_000), ..asked.clone() };
+    let first = bench.assembler.assemble(&asked).await.unwrap();
+    assert!(!first.join("\n").contains("Today is"));
+    assert!(first.join("\n").contains("Your workspace is /state/scratch/t1."));
+    assert_eq!(first, bench.assembler.assemble(&later).await.unwrap(), "the next day the prompt is the same");
 }
 
 #[tokio::test]

@@ -18,6 +18,10 @@ pub struct ContextRequest {
     pub tools: Vec<String>,
     /// The time, for the date line.
     pub now: Timestamp,
+    /// Where tools work, when that is not the agent's workspace.
+    pub scratch: Option<String>,
+    /// Leave out what changes with the clock: the same request has the same prompt.
+    pub is_deterministic: bool,
 }
 
 /// Builds the system prompt. Production: `context::Assembler`.

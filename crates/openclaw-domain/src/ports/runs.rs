@@ -8,6 +8,7 @@ use crate::ids::{RunId, SessionKey};
 use crate::ports::OpenAction;
 use crate::question::{Answer, Question};
 use crate::run::{Abort, ActiveRun, Outcome, RunRequest, Started};
+use crate::runtime::Instance;
 
 /// Starts and stops runs. Production: `agent::Engine`. Every trigger ends here.
 #[async_trait]
@@ -34,6 +35,11 @@ pub trait Runs: Send + Sync {
 
     /// Lists runs that have not ended.
     fn active(&self, session: Option<&SessionKey>) -> Vec<ActiveRun>;
+
+    /// Lists the instances that serve one request each, oldest first.
+    fn instances(&self) -> Vec<Instance> {
+        Vec::new()
+    }
 }
 
 /// Permissions that wait for a person. Production: `agent::Engine`.

@@ -43,6 +43,7 @@ async fn ask(router: &Router, model: ModelRef) -> Result<Completed, Error> {
         tools: [].into(),
         output_tokens_max: Some(OUTPUT_TOKENS_MAX),
         temperature: None,
+        seed: None,
         idempotency_key: "probe".to_owned(),
         cache_key: String::new(),
     };

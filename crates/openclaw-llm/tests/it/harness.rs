@@ -199,6 +199,7 @@ pub(crate) fn request_of(turns: Vec<Turn>) -> ModelRequest {
         tools: [tool("list"), tool("read")].into(),
         output_tokens_max: None,
         temperature: None,
+        seed: None,
         idempotency_key: "k".to_owned(),
         cache_key: "session-1".to_owned(),
     }

@@ -81,9 +81,10 @@ async fn the_nearer_layer_wins_and_the_request_counts_most() {
     let layers = ["temperature", "top_p", "seed", "top_k", "stop"].map(|key| body[key].clone());
     assert_eq!(layers, [json!(0.1), json!(0.2), json!(3), json!(4), json!(["e"])]);
 
-    let asked = ModelRequest { temperature: Some(0.7), output_tokens_max: Some(5), ..hello() };
+    let asked = ModelRequest { temperature: Some(0.7), seed: Some(9), output_tokens_max: Some(5), ..hello() };
     let body = crate::harness::body(&request_under(&models, &defaults, asked).await);
     assert_eq!((&body["temperature"], &body["max_tokens"]), (&json!(0.7), &json!(5)));
+    assert_eq!(body["seed"], 9, "the request's seed comes before a configured one");
 }
 
 #[tokio::test]

@@ -30,7 +30,15 @@ pub(super) struct Entry {
     /// Marks that `state` changed. A watch channel, so no waiter misses it.
     changed: watch::Sender<()>,
     /// Tells the supervisor to end the program.
-    end: watch::Sender<bool>,
+    end: watch::Sender<Wish>,
+}
+
+/// What others want of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    GoOn,
+    End,
+    EndNow,
 }
 
 struct State {
@@ -57,19 +65,36 @@ impl Entry {
             state: Mutex::new(State { output: Ring::new(output_bytes_max), exit: None, ended_at: None }),
             terminal: tokio::sync::Mutex::new(terminal),
             changed: watch::channel(()).0,
-            end: watch::channel(false).0,
+            end: watch::channel(Wish::GoOn).0,
         }
     }
 
     /// Asks the supervisor to end the program; harmless when it has ended.
     pub(super) fn end(&self) {
-        self.end.send_replace(true);
+        self.end.send_if_modified(|wish| {
+            let is_new = *wish == Wish::GoOn;
+            if is_new {
+                *wish = Wish::End;
+            }
+            is_new
+        });
+    }
+
+    /// Asks the supervisor to kill the program without asking it first.
+    pub(super) fn end_now(&self) {
+        self.end.send_replace(Wish::EndNow);
+    }
+
+    /// Waits until somebody wants the program killed at once.
+    pub(super) async fn told_to_die(&self) {
+        // The sender lives as long as this entry.
+        drop(self.end.subscribe().wait_for(|wish| *wish == Wish::EndNow).await);
     }
 
     /// Waits until somebody asked to end the program.
     pub(super) async fn asked_to_end(&self) {
         // The sender lives as long as this entry.
-        drop(self.end.subscribe().wait_for(|asked| *asked).await);
+        drop(self.end.subscribe().wait_for(|wish| *wish != Wish::GoOn).await);
     }
 
     /// Closes the terminal of a program that has ended.

@@ -60,7 +60,7 @@ impl Running {
     pub(super) async fn supervise(mut self) {
         let cause = self.wait().await;
         match cause {
-            Cause::Exited => self.clear_leftovers().await,
+            Cause::Exited => self.clear_leftovers_or_die().await,
             Cause::Asked | Cause::TimedOut => self.end_all().await,
         }
         self.drain().await;
@@ -90,6 +90,18 @@ impl Running {
         self.output.during(over).await
     }
 
+    async fn clear_leftovers_or_die(&mut self) {
+        let entry = Arc::clone(&self.entry);
+        let is_impatient = tokio::select! {
+            biased;
+            () = entry.told_to_die() => true,
+            () = self.clear_leftovers() => false,
+        };
+        if is_impatient {
+            self.urge(Urge::Now).await;
+        }
+    }
+
     /// Ends what a finished script left running, and says so in the output.
     async fn clear_leftovers(&mut self) {
         if self.is_gone_within(LEFTOVER_GRACE).await {
@@ -108,11 +120,22 @@ impl Running {
         self.entry.push(note.as_bytes());
     }
 
+    /// Asks first, unless somebody wants it gone at once or loses patience.
     async fn end_all(&mut self) {
-        self.urge(Urge::Please).await;
-        if !self.is_gone_within(TERM_GRACE).await {
+        let entry = Arc::clone(&self.entry);
+        let is_gone = tokio::select! {
+            biased;
+            () = entry.told_to_die() => false,
+            is_gone = self.ask_all_to_end() => is_gone,
+        };
+        if !is_gone {
             self.urge(Urge::Now).await;
         }
+    }
+
+    async fn ask_all_to_end(&mut self) -> bool {
+        self.urge(Urge::Please).await;
+        self.is_gone_within(TERM_GRACE).await
     }
 
     /// Waits for the program and all it started to be gone.

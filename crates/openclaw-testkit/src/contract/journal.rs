@@ -17,6 +17,7 @@ use openclaw_domain::ports::{
     Admission, Admitted, Batch, Durability, Journal, JournalError as Error, RunRecord, Sessions,
 };
 use openclaw_domain::run::{End, Limits, Outcome, RunRequest, Source, Status};
+use openclaw_domain::runtime::{Runtime, ThreadBound};
 use openclaw_domain::session::{Entry, EntryQuery, Session, SessionChange, SessionState};
 use openclaw_domain::tool::Effect;
 
@@ -42,6 +43,7 @@ where
     a_large_event_comes_back_as_it_was(&*make()).await;
     runs_are_listed_newest_first(&*make()).await;
     unknown_runs_are_named(&*make()).await;
+    runs_with_an_instance_of_their_own_run_side_by_side(&*make()).await;
     removing_a_session_cancels_what_runs(&*make()).await;
     removing_a_transcript_removes_its_runs(&*make()).await;
     concurrent_admissions_of_one_request_make_one_run(make()).await;
@@ -78,6 +80,17 @@ pub fn admission(session: &SessionKey, id: &str, text: &str) -> Admission {
         owner: Some("boot-1".to_owned()),
         at: Timestamp(1000),
     }
+}
+
+/// Returns the admission of a request that has an instance of its own.
+pub fn own_instance(session: &SessionKey, id: &str, text: &str) -> Admission {
+    let mut admission = admission(session, id, text);
+    for event in &mut admission.events {
+        if let RunEvent::Accepted { runtime, .. } = event {
+            *runtime = Runtime::ThreadBound(ThreadBound::default());
+        }
+    }
+    admission
 }
 
 /// Returns the admission of a request that waits.
@@ -403,6 +416,29 @@ async fn runs_are_listed_newest_first(store: &(impl Journal + Sessions)) {
 
     let page = store.events(&one, &run_id("r1"), Seq(1), 2).await.unwrap();
     assert_eq!(page.iter().map(|event| event.seq.0).collect::<Vec<_>>(), [2, 3]);
+}
+
+async fn runs_with_an_instance_of_their_own_run_side_by_side(store: &(impl Journal + Sessions)) {
+    let key = key("own");
+    admit(store, own_instance(&key, "r1", "a")).await;
+    admit(store, own_instance(&key, "r2", "b")).await;
+    admit(store, admission(&key, "turn", "c")).await;
+    let mut waiting = own_instance(&key, "r3", "d");
+    waiting.events.truncate(1);
+    waiting.owner = None;
+    admit(store, waiting).await;
+    let (epoch, seq) = store.claim(&key, &run_id("r3"), "boot-1").await.unwrap();
+    let going_on = Batch {
+        epoch,
+        status: Some(Status::Running),
+        events: vec![RunEvent::Began { transcript_head: 0 }],
+        ..batch(&key, "r3", seq.next().0)
+    };
+    store.append(going_on).await.unwrap();
+    let running = store.runs(Some(&key), true, 10).await.unwrap();
+    assert!(running.iter().all(|run| run.status == Status::Running) && running.len() == 4, "{running:?}");
+    let second = store.admit(admission(&key, "turn-2", "e")).await;
+    assert!(matches!(second, Err(Error::Store(_))), "two turns of the session still never run at once: {second:?}");
 }
 
 async fn unknown_runs_are_named(store: &(impl Journal + Sessions)) {

@@ -12,6 +12,7 @@ use openclaw_domain::ports::{
     Admission, Admitted, Batch, Checkpoint, Journal, JournalError as Error, OpenAction, RunRecord,
 };
 use openclaw_domain::question::Answer;
+use openclaw_domain::runtime::Runtime;
 use openclaw_domain::run::{End, Outcome, RunRequest, Status};
 use openclaw_domain::session::Entry;
 use openclaw_domain::tool::Effect;
@@ -44,7 +45,8 @@ impl Journal for Store {
         if let Some(known) = lane.runs.get(&id) {
             return Ok(Admitted::Known(Box::new(known.record.clone())));
         }
-        if owner.is_some() {
+        let is_own = serves_one_request(&events);
+        if owner.is_some() && !is_own {
             lane.check_turn(&id)?;
         }
         let status = if owner.is_some() { Status::Running } else { Status::Queued };
@@ -59,7 +61,8 @@ impl Journal for Store {
             accepted_at: at,
             details,
         };
-        let mut run = Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None };
+        let mut run =
+            Run { order, record, request, is_own, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None };
         run.record_all(events, at);
         let (epoch, seq) = (run.record.epoch, run.record.seq);
         lane.runs.insert(id.clone(), run);
@@ -205,6 +208,11 @@ fn without_what_differs(mut request: RunRequest) -> RunRequest {
     request
 }
 
+/// Tells whether the run has an instance of its own, so that it is no turn of its session.
+fn serves_one_request(events: &[RunEvent]) -> bool {
+    events.iter().any(|event| matches!(event, RunEvent::Accepted { runtime: Runtime::ThreadBound(_), .. }))
+}
+
 /// What is known of a call that has no result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcomes {
@@ -271,7 +279,11 @@ impl Lane {
 
     /// Refuses a second running turn.
     fn check_turn(&self, id: &RunId) -> Result<(), Error> {
-        let other = self.runs.values().find(|run| run.record.status == Status::Running && run.record.id != *id);
+        if self.runs.get(id).is_some_and(|run| run.is_own) {
+            return Ok(());
+        }
+        let is_turn = |run: &&Run| run.record.status == Status::Running && !run.is_own && run.record.id != *id;
+        let other = self.runs.values().find(is_turn);
         match other {
             None => Ok(()),
             Some(other) => {

@@ -5,6 +5,7 @@ use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::ports::{Admission, JournalError as Error, RunRecord};
 use openclaw_domain::run::RunRequest;
+use openclaw_domain::runtime::Runtime;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -24,6 +25,8 @@ pub(super) struct NewRun {
     /// Position, from 0, of the `claimed` event among the lines.
     claimed: Option<usize>,
     owner: Option<String>,
+    /// `thread` for a run that has an instance of its own: it is no turn of the session.
+    isolation: &'static str,
     input: Option<Body>,
     pub(super) at: Timestamp,
 }
@@ -47,12 +50,15 @@ pub(super) fn prepare(admission: Admission) -> Result<(NewRun, Option<Turn>), Wo
     if claims.next().is_some() || claimed.is_some() != owner.is_some() {
         return Err(broken_rule(format!("run {id} needs one claimed event if it has an owner, and none otherwise")));
     }
+    let is_own =
+        |event: &RunEvent| matches!(event, RunEvent::Accepted { runtime: Runtime::ThreadBound(_), .. });
+    let isolation = if events.iter().any(is_own) { "thread" } else { "session" };
     let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
     let hash = request_hash(&request)?;
     let RunRequest { id, session, input, .. } = request;
     let turn = transcript.then_some(Turn::User(input));
     let input = turn.as_ref().map(|turn| Body::of("the input", turn)).transpose()?;
-    Ok((NewRun { session, id, hash, lines, claimed, owner, input, at }, turn))
+    Ok((NewRun { session, id, hash, lines, claimed, owner, isolation, input, at }, turn))
 }
 
 /// Hashes what makes two requests the same: all but when it was said and the trace.
@@ -91,8 +97,8 @@ impl NewRun {
         let status = if self.owner.is_some() { "running" } else { "queued" };
         let inserted = db
             .prepare_cached(
-                "insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8)
+                "insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at, isolation)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8, ?9)
                  on conflict(session, idem) do nothing returning id",
             )?
             .query_row(
@@ -104,7 +110,8 @@ impl NewRun {
                     owned,
                     self.lines.len(),
                     self.owner,
-                    self.at.0
+                    self.at.0,
+                    self.isolation
                 ],
                 |row| row.get(0),
             )
