@@ -412,9 +412,8 @@ fn tool_ended(state: &mut RunState, id: &CallId, result: &ToolResult) -> Vec<Eff
 /// Dispatches waiting calls while there are free places.
 fn start_waiting(state: &mut RunState) -> Vec<Effect> {
     let busy = |state: &RunState| {
-        let is_busy = |call: &&CallState| {
-            matches!(call, CallState::Dispatching | CallState::Started | CallState::Probing)
-        };
+        let is_busy =
+            |call: &&CallState| matches!(call, CallState::Dispatching | CallState::Started | CallState::Probing);
         state.open.values().filter(is_busy).count()
     };
     let mut effects = Vec::new();

@@ -11,9 +11,7 @@ use openclaw_domain::gate::{self, Admission, Evidence, Request};
 use openclaw_domain::message::{Part, ToolStatus};
 use openclaw_domain::ports::{Tool, ToolCx};
 use openclaw_domain::tool::{Effect, Error, Probed, ToolOutput};
-use openclaw_domain::{
-    CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult,
-};
+use openclaw_domain::{CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult};
 
 use crate::model_call::Preparation;
 use crate::publish::Publisher;
