@@ -9,6 +9,7 @@
 
 mod announce;
 mod auth;
+mod ceilings;
 mod client;
 mod conn;
 mod convert;

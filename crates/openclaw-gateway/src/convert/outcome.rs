@@ -1,10 +1,12 @@
 //! How a run ended, on the wire.
 
 use openclaw_domain::model::Usage;
-use openclaw_domain::run::{End, Outcome};
+use openclaw_domain::run::{End, Limit, Outcome};
 use openclaw_domain::{RunId, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
+
+use crate::ceilings::Ceiling;
 
 /// Returns what a `lifecycle` end and `agent.wait` share.
 pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
@@ -41,8 +43,34 @@ fn error_kind(end: &End) -> Value {
     }
 }
 
+/// Adds which ceiling ended a run and, when that was the time, whose it was.
+pub(crate) fn put_limit(payload: &mut Value, end: &End, ceiling: Option<Ceiling>) {
+    let End::Limited { limit, .. } = end else { return };
+    payload["limit"] = json!(limit);
+    if let (Limit::Duration, Some(ceiling)) = (limit, ceiling) {
+        payload["ceiling"] = json!(ceiling);
+    }
+}
+
+/// Returns the same as one text, from coarse to fine: `limit:duration:request`.
+pub(crate) fn limit_path(end: &End, ceiling: Option<Ceiling>) -> Option<String> {
+    let End::Limited { limit, .. } = end else { return None };
+    let name = match limit {
+        Limit::Iterations => "iterations",
+        Limit::IdenticalCalls => "identical_calls",
+        Limit::ErrorsInRow => "errors_in_row",
+        Limit::Tokens => "tokens",
+        Limit::Duration => "duration",
+        Limit::Cost => "cost",
+    };
+    Some(match ceiling.filter(|_| *limit == Limit::Duration) {
+        Some(ceiling) => format!("limit:{name}:{}", ceiling.as_str()),
+        None => format!("limit:{name}"),
+    })
+}
+
 /// Returns the payload of `agent.wait` for an ended run.
-pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
+pub(crate) fn waited(run: &RunId, outcome: &Outcome, ceiling: Option<Ceiling>) -> Value {
     let mut payload = json!({ "runId": run, "startedAt": outcome.started_at, "endedAt": outcome.ended_at });
     let ending = ending(run.as_str(), outcome, &[]);
     match &outcome.end {
@@ -61,20 +89,27 @@ pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
             payload["error"] = json!(message);
             payload["stopReason"] = ending["stopReason"].clone();
             payload["errorKind"] = error_kind(&outcome.end);
+            put_limit(&mut payload, &outcome.end, ceiling);
         }
     }
     payload
 }
 
 /// Returns the second answer of `agent`, or the error that takes its place.
-pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> Result<Value, ErrorBody> {
+pub(crate) fn finished(
+    run: &RunId,
+    session: &SessionKey,
+    outcome: &Outcome,
+    ceiling: Option<Ceiling>,
+) -> Result<Value, ErrorBody> {
     let took = outcome.ended_at.since(outcome.started_at);
     let (status, summary) = match &outcome.end {
         End::Done => ("ok", "completed"),
         End::Cancelled { .. } => ("aborted", "aborted"),
         End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
-            let details = json!({ "runId": run, "status": "error", "errorKind": error_kind(&outcome.end),
+            let mut details = json!({ "runId": run, "status": "error", "errorKind": error_kind(&outcome.end),
                 "stopReason": ending(run.as_str(), outcome, &[])["stopReason"] });
+            put_limit(&mut details, &outcome.end, ceiling);
             let mut error = ErrorBody::new(ErrorCode::Unavailable, message.clone()).with_details(details);
             error.retryable = Some(false);
             return Err(error);
@@ -115,15 +150,22 @@ mod tests {
 
     use super::*;
 
-    /// Returns what `agent` and `agent.wait` say about an end, which must be the same.
-    fn told(end: End) -> (Value, Value) {
+    fn outcome(end: End) -> Outcome {
         let (started_at, ended_at) = (Timestamp(1), Timestamp(2));
         let (text, usage) = (String::new(), Usage::default());
-        let outcome =
-            Outcome { end, text, answered_by: None, usage, iterations: 1, tool_calls: 0, started_at, ended_at };
-        let run: RunId = "r1".parse().unwrap();
-        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome).unwrap_err().details.unwrap();
-        let waited = waited(&run, &outcome);
+        Outcome { end, text, answered_by: None, usage, iterations: 1, tool_calls: 0, started_at, ended_at }
+    }
+
+    /// Returns what `agent` and `agent.wait` say.
+    fn both(end: End, ceiling: Option<Ceiling>) -> (Value, Value) {
+        let (outcome, run): (_, RunId) = (outcome(end), "r1".parse().unwrap());
+        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome, ceiling).unwrap_err().details;
+        (details.unwrap(), waited(&run, &outcome, ceiling))
+    }
+
+    /// Returns what `agent` and `agent.wait` say about an end, which must be the same.
+    fn told(end: End) -> (Value, Value) {
+        let (details, waited) = both(end, None);
         let pair = |value: &Value| (value["stopReason"].clone(), value["errorKind"].clone());
         assert_eq!(pair(&details), pair(&waited));
         pair(&details)
@@ -137,6 +179,33 @@ mod tests {
         assert_eq!(told(End::Failed { message: message() }), (json!("error"), json!("internal")));
         for (limit, kind) in [(Limit::Duration, "duration"), (Limit::Cost, "cost"), (Limit::Iterations, "iterations")] {
             assert_eq!(told(End::Limited { limit, message: message() }), (json!("limit"), json!(kind)));
+        }
+    }
+
+    #[test]
+    fn the_ceiling_and_whose_it_is_are_said_when_known_and_only_for_the_time() {
+        let limited = |limit| End::Limited { limit, message: "x".to_owned() };
+        for (limit, ceiling, expected, path) in [
+            (Limit::Duration, Some(Ceiling::Agent), json!(["duration", "agent"]), "limit:duration:agent"),
+            (Limit::Duration, Some(Ceiling::Request), json!(["duration", "request"]), "limit:duration:request"),
+            (Limit::Duration, None, json!(["duration", null]), "limit:duration"),
+            (Limit::ErrorsInRow, Some(Ceiling::Request), json!(["errors_in_row", null]), "limit:errors_in_row"),
+        ] {
+            let (details, waited) = both(limited(limit), ceiling);
+            assert_eq!(json!([details["limit"], details["ceiling"]]), expected);
+            assert_eq!(json!([waited["limit"], waited["ceiling"]]), expected);
+            assert_eq!(limit_path(&limited(limit), ceiling).as_deref(), Some(path));
+        }
+        assert_eq!(limit_path(&End::Done, Some(Ceiling::Agent)), None);
+    }
+
+    #[test]
+    fn limits_have_one_name_everywhere() {
+        for limit in
+            [Limit::Iterations, Limit::IdenticalCalls, Limit::ErrorsInRow, Limit::Tokens, Limit::Duration, Limit::Cost]
+        {
+            let path = limit_path(&End::Limited { limit, message: String::new() }, None);
+            assert_eq!(path, Some(format!("limit:{}", json!(limit).as_str().unwrap())));
         }
     }
 }

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::delta::{Block, Delta, Ids, Kind};
 use super::frame::{Frame, WhenSlow};
 use super::names;
+use crate::ceilings::Ceiling;
 use crate::convert;
 
 /// Names of tools repeated in the receipt, and inputs that joined the run.
@@ -48,6 +49,7 @@ pub(crate) struct View {
     selected: Option<Selected>,
     tools: Vec<String>,
     steered: Vec<RunId>,
+    ceiling: Option<Ceiling>,
 }
 
 impl View {
@@ -69,7 +71,13 @@ impl View {
             selected: None,
             tools: Vec::new(),
             steered: Vec::new(),
+            ceiling: None,
         }
+    }
+
+    /// Notes whose wall-clock ceiling the run has, when it is known.
+    pub(crate) fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
+        self.ceiling = ceiling;
     }
 
     /// Takes note of an update and returns what to send, in order.
@@ -258,11 +266,16 @@ impl View {
                 let mut chat = self.chat(update, "error");
                 chat.insert("errorMessage".to_owned(), json!(message));
                 chat.insert("errorKind".to_owned(), json!(error_kind(&outcome.end)));
+                if let Some(reason) = convert::outcome::limit_path(&outcome.end, self.ceiling) {
+                    // The contract closes this payload; its free text names the ceiling.
+                    chat.insert("stopReason".to_owned(), json!(reason));
+                }
                 if !outcome.text.is_empty() {
                     chat.insert("message".to_owned(), assistant(&outcome.text, update.at));
                 }
                 let mut end = self.receipt(outcome, "error");
                 end["error"] = json!(message);
+                convert::outcome::put_limit(&mut end, &outcome.end, self.ceiling);
                 vec![self.agent(update, "lifecycle", end), Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close))]
             }
         };
