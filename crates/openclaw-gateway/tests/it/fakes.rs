@@ -106,7 +106,8 @@ impl Engine {
             end = End::Limited { limit: Limit::Iterations, message: "scripted limit".into() };
         }
         if text.contains("overtime") {
-            end = End::Limited { limit: Limit::Duration, message: "scripted overtime".into() };
+            let limit = if text.contains("asked") { Limit::Timeout } else { Limit::Duration };
+            end = End::Limited { limit, message: "scripted overtime".into() };
         }
         let mut said = "tok0 ".to_owned();
         if end.is_done() {
