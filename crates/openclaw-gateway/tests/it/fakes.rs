@@ -336,7 +336,7 @@ impl Settings for MemorySettings {
         }
         let source = match write.body {
             WriteBody::Replace(text) => serde_json::from_str(&text).unwrap(),
-            WriteBody::Patch(value) => value,
+            WriteBody::Patch { patch, .. } => patch,
         };
         let hash = "hash-2".to_owned();
         *current = Arc::new(Snapshot { hash, source, ..Snapshot::clone(&current) });
