@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
-use openclaw_domain::run::Abort;
-use openclaw_domain::runtime::Concurrency;
-use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
     Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Scratches,
     Sessions, Tool, Variables, Workspaces,
 };
+use openclaw_domain::run::Abort;
+use openclaw_domain::runtime::Concurrency;
+use openclaw_domain::{Question, SessionKey};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

@@ -108,7 +108,7 @@ impl Serving {
         let scratch = shared.ports.scratches.open(&self.known.id, session.agent(), keeping).await;
         let scratch = scratch.map_err(|fault| failed(fault.to_string()))?;
         let now = shared.ports.clock.monotonic();
-        let limit = self.limit();
+        let (kind, limit) = self.limit();
         let left = limit.saturating_sub(self.standing.worked);
         self.known.began(&scratch.path, now + left);
         let terms = self.known.terms;
@@ -123,13 +123,17 @@ impl Serving {
                 Ok(driven) => driven.map_err(|Broken { message }| failed(message)),
                 Err(_panic) => Err(failed("the run broke because of a defect of the program".to_owned())),
             },
-            () = too_late => Err(overdue(limit)),
+            () = too_late => Err(overdue(kind, limit)),
         }
     }
 
-    fn limit(&self) -> Duration {
+    /// The end of its time: its request's, when that is shorter.
+    fn limit(&self) -> (Limit, Duration) {
         let own = self.known.terms.duration_max;
-        self.standing.request.timeout.map_or(own, |asked| asked.min(own))
+        match self.standing.request.timeout.filter(|asked| *asked < own) {
+            Some(asked) => (Limit::Timeout, asked),
+            None => (Limit::Duration, own),
+        }
     }
 
     fn start(
@@ -212,7 +216,7 @@ fn keeping(known: &Known) -> Keeping {
     if known.terms.auto_destroy { Keeping::Destroy } else { Keeping::Keep }
 }
 
-fn overdue(limit: Duration) -> End {
+fn overdue(kind: Limit, limit: Duration) -> End {
     let message = format!("stopped: the instance lived for {} s, its limit, and did not end by itself", limit.as_secs());
-    End::Limited { limit: Limit::Duration, message }
+    End::Limited { limit: kind, message }
 }

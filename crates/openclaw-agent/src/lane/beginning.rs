@@ -125,7 +125,10 @@ impl Lane {
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
-        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: Runtime::SessionBound });
+        let request_in = Box::new(request.clone());
+        let accepted =
+            RunEvent::Accepted { request: request_in, limits: agent.limits, runtime: Runtime::SessionBound };
+        step::step(&mut state, &accepted);
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })

@@ -6,6 +6,7 @@ mod approvals;
 mod bindings;
 mod harness;
 mod instances;
+mod ledger;
 mod limits;
 mod pauses;
 mod pool;
