@@ -10,10 +10,12 @@ use openclaw_domain::catalog::{Agent, ModelInfo, UnknownOutcome};
 use openclaw_domain::model::{ModelChoice, Thinking};
 use openclaw_domain::ports::{Catalog, Gate};
 use openclaw_domain::tool::ToolSpec;
-use openclaw_domain::{AgentId, Limits, Runtime};
+use openclaw_domain::{AgentId, Limits};
 use openclaw_llm::Router;
 use openclaw_security::Profiles;
 use serde_json::Value;
+
+use crate::runtimes;
 
 /// The catalogue of the running program; replaced as a whole on reload.
 pub(crate) struct Configured {
@@ -148,7 +150,7 @@ fn agent(
         choice: choice(router, own("model"), either("thinkingDefault")),
         limits: limits(either("timeoutSeconds"), either("limits")),
         emoji: text(entry.pointer("/identity/emoji")),
-        runtime: Runtime::default(),
+        runtime: runtimes::of(entry),
         unknown_outcome: match either("unknownOutcome").and_then(Value::as_str) {
             Some("tell") => UnknownOutcome::Tell,
             _ => UnknownOutcome::Ask,

@@ -14,6 +14,7 @@ mod models;
 mod parts;
 mod prompts;
 mod reload;
+mod runtimes;
 mod secrets;
 mod settings;
 mod signals;

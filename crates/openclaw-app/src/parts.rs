@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use openclaw_agent::Engine;
+use openclaw_agent::{Engine, ThreadBindings};
 use openclaw_config::Loaded;
 use openclaw_llm::Router;
 use openclaw_security::{Policy, Profiles};
@@ -10,7 +10,7 @@ use openclaw_security::{Policy, Profiles};
 use crate::catalog::{Configured, Sections};
 use crate::configuration::Configuration;
 use crate::prompts::Prompts;
-use crate::{models, tools};
+use crate::{models, runtimes, tools};
 
 /// What a reload changes.
 pub(crate) struct Parts {
@@ -19,6 +19,7 @@ pub(crate) struct Parts {
     pub(crate) gate: Arc<Profiles>,
     pub(crate) catalog: Arc<Configured>,
     pub(crate) prompts: Arc<Prompts>,
+    pub(crate) bindings: Arc<ThreadBindings>,
     /// Set once the engine runs.
     pub(crate) engine: OnceLock<Weak<Engine>>,
 }
@@ -29,6 +30,7 @@ impl Parts {
         self.router.replace(models::settings(loaded));
         self.gate.replace(policy(loaded));
         self.prompts.replace(&loaded.value["agents"]);
+        self.bindings.replace(runtimes::bindings(&loaded.value["session"]));
         if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
             engine.replace_tools(&tools::build(loaded));
         }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use openclaw_agent::Engine;
+use openclaw_agent::{Engine, ThreadBindings};
 use openclaw_config::Loaded;
-use openclaw_domain::ports::{Clock, Grants, Processes, Tool, Workspaces};
+use openclaw_domain::ports::{Clock, Grants, Processes, Scratches, Tool, Workspaces};
 use openclaw_domain::tool::ToolSpec;
 use openclaw_gateway::{Handle, Hub};
 use openclaw_llm::Router;
-use openclaw_sandbox::{net, process};
+use openclaw_sandbox::{net, process, scratch};
 use openclaw_security::Profiles;
 use openclaw_store::lock::StateLock;
 use openclaw_store::sqlite::Store;
@@ -31,7 +31,7 @@ use crate::prompts::Prompts;
 use crate::settings::FileSettings;
 use crate::telemetry::LogFiles;
 use crate::workspaces::WorkspaceBook;
-use crate::{access, machine, tools};
+use crate::{access, machine, runtimes, tools};
 
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
@@ -86,8 +86,10 @@ impl Runtime {
         let workspaces = workspaces(folders.clone());
         let prompts = Arc::new(Prompts::new(&loaded.value["agents"], workspaces.clone(), Arc::new(store.clone())));
         let engine = OnceLock::new();
-        let parts =
-            Arc::new(Parts { configuration: plan.configuration.clone(), router, gate, catalog, prompts, engine });
+        let terms = runtimes::bindings(&loaded.value["session"]);
+        let bindings = Arc::new(ThreadBindings::new(Arc::new(store.clone()), clock.clone(), terms));
+        let configuration = plan.configuration.clone();
+        let parts = Arc::new(Parts { configuration, router, gate, catalog, prompts, bindings, engine });
         let hub = Hub::new();
         let ports = engine_ports(
             &parts,
@@ -95,6 +97,7 @@ impl Runtime {
             grants.clone(),
             tools,
             workspaces,
+            Arc::new(scratch::Scratches::new(state_dir.join("scratch"), processes.clone())),
             processes.clone(),
             net,
             clock.clone(),
@@ -152,6 +155,7 @@ fn engine_options(loaded: &Loaded) -> openclaw_agent::Options {
         owner: uuid::Uuid::now_v7().to_string(),
         approval_timeout: seconds.map(Duration::from_secs),
         idle: LANE_IDLE,
+        concurrency: runtimes::concurrency(&loaded.value["agents"]),
     }
 }
 
@@ -162,6 +166,7 @@ fn engine_ports(
     grants: Arc<dyn Grants>,
     tools: Vec<Arc<dyn Tool>>,
     workspaces: Workspaces,
+    scratches: Arc<dyn Scratches>,
     processes: Arc<dyn Processes>,
     net: Arc<net::Client>,
     clock: Arc<dyn Clock>,
@@ -178,6 +183,7 @@ fn engine_ports(
         observer: hub,
         clock,
         workspaces,
+        scratches,
         processes,
         net,
         variables: Arc::new(store.clone()),
@@ -211,6 +217,8 @@ fn gateway_ports(
     openclaw_gateway::Ports {
         runs: engine.clone(),
         approvals: engine.clone(),
+        pool: engine.clone(),
+        bindings: parts.bindings.clone(),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

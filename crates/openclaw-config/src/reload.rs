@@ -100,6 +100,8 @@ pub const ALL: &[Row] = &[
     owner("hooks", "hooks"),
     owner("hooks.gmail", "gmail"),
     owner("hooks.internal", "internal-hooks"),
+    restart("agents.defaults.maxConcurrent"),
+    restart("agents.defaults.pool"),
     owner("agents.defaults.workspace", "internal-hooks"),
     owner("agents.entries", "heartbeat"),
     owner("agents.defaults.heartbeat", "heartbeat"),

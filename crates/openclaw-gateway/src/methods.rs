@@ -7,11 +7,13 @@ use crate::dispatch::Row;
 mod agent;
 mod approvals;
 mod attachments;
+mod bindings;
 mod catalog;
 mod chat;
 mod config;
 mod devices;
 mod history;
+mod instances;
 mod listing;
 mod sessions;
 mod system;
@@ -93,6 +95,11 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::vars::VARS_GET => vars::get,
     wire::vars::VARS_SET => vars::set,
     wire::vars::VARS_LIST => vars::list,
+    wire::instances::AGENTS_INSTANCES => instances::list,
+    wire::instances::POOL_EXECUTE => instances::execute,
+    wire::instances::SESSIONS_BIND => bindings::bind,
+    wire::instances::SESSIONS_UNBIND => bindings::unbind,
+    wire::instances::SESSIONS_BINDINGS => bindings::list,
 };
 
 /// Finds a method by name.

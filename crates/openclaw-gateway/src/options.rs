@@ -6,13 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::Secret;
-use openclaw_domain::ports::{Approvals, Catalog, Clock, Devices, Grants, Logs, Runs, Sessions, Settings, Variables};
+use openclaw_domain::ports::{
+    Approvals, Bindings, Catalog, Clock, Devices, Grants, Logs, Pool, Runs, Sessions, Settings, Variables,
+};
 
 /// The ports behind the methods.
 #[derive(Clone)]
 pub struct Ports {
     /// Starts and stops runs.
     pub runs: Arc<dyn Runs>,
+    /// Tasks for several agents.
+    pub pool: Arc<dyn Pool>,
+    /// Chat threads bound to sessions.
+    pub bindings: Arc<dyn Bindings>,
     /// Questions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
     /// Sessions and transcripts.

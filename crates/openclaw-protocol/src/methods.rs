@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod chat;
 pub mod config;
 pub mod devices;
+pub mod instances;
 pub mod sessions;
 pub mod system;
 pub mod vars;

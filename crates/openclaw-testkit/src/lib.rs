@@ -4,6 +4,7 @@
 //! nothing a test did not write down, record what they were asked, and wait for
 //! conditions instead of times.
 
+pub mod bindings;
 pub mod catalog;
 pub mod clock;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod tool;
 
 pub mod contract;
 
+pub use bindings::MemoryBindings;
 pub use catalog::FixedCatalog;
 pub use clock::FakeClock;
 pub use context::FixedContext;

@@ -7,14 +7,18 @@ use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
-use openclaw_domain::ports::{Approvals, LogPage, LogQuery, Logs, RunObserver, Runs, Sessions, Settings};
+use openclaw_domain::ports::{
+    Approvals, Child, Execution, LogPage, LogQuery, Logs, Pool, RunObserver, Runs, Sessions, Settings,
+};
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
+use openclaw_domain::runtime::PoolTask;
 use openclaw_domain::session::{Entry, SessionChange};
 use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
     AssistantTurn, Change, Cursor, Fault, Kind, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
+    UserTurn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
@@ -273,6 +277,31 @@ impl Runs for EngineRuns {
             source: openclaw_domain::run::Source::Chat,
         })
         .collect()
+    }
+}
+
+#[async_trait]
+impl Pool for EngineRuns {
+    /// Runs the task by the agents that there are, one after the other.
+    async fn execute(&self, task: PoolTask) -> Result<Execution, Fault> {
+        let mut children = Vec::new();
+        for (n, agent) in task.agents.iter().enumerate() {
+            let session: SessionKey = format!("agent:{agent}:pool:{}:{n}", task.id).parse().unwrap();
+            let run: RunId = format!("{}:{n}", task.id).parse().unwrap();
+            let input = UserTurn::owner(&task.task, AT);
+            let source = openclaw_domain::run::Source::Agent;
+            self.start(RunRequest::new(run.clone(), session.clone(), input, source)).await?;
+            children.push(Child { agent: agent.clone(), session, run });
+        }
+        let (runs, all) = (EngineRuns(Arc::clone(&self.0)), children.clone());
+        let ended = async move {
+            let mut outcomes = Vec::new();
+            for child in all {
+                outcomes.push(runs.wait(Some(&child.session), &child.run).await.unwrap());
+            }
+            outcomes
+        };
+        Ok(Execution { children, ended: Box::pin(ended) })
     }
 }
 

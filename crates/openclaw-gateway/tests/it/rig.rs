@@ -70,6 +70,8 @@ impl Rig {
         let runs = Arc::new(EngineRuns(Arc::clone(&self.engine)));
         Ports {
             runs: runs.clone(),
+            pool: runs.clone(),
+            bindings: Arc::new(openclaw_testkit::MemoryBindings::default()),
             approvals: runs,
             sessions: self.store.clone(),
             variables: self.store.clone(),
