@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Programs, Rig, TOKEN};
 use crate::ws::Client;
-use crate::{echo, http, terminal};
+use crate::{echo, http, instances, terminal};
 
 /// A measured figure.
 pub(crate) struct Figure {
@@ -25,6 +25,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("latency", |programs, _| Box::pin(latency(programs))),
     ("health", |programs, seconds| Box::pin(health(programs, seconds))),
     ("turns", |programs, seconds| Box::pin(turns(programs, seconds))),
+    ("instances", |programs, _| Box::pin(instances::instances(programs))),
     ("commands", |programs, _| Box::pin(commands(programs))),
     ("typing", |programs, _| Box::pin(terminal::typing(programs))),
     ("closing", |programs, _| Box::pin(terminal::closing(programs))),

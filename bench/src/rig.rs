@@ -81,7 +81,17 @@ impl Rig {
         Ok(began.elapsed())
     }
 
-    /// Returns the home of the gateway.
+    /// Returns the process id of the gateway.
+    pub(crate) fn gateway_pid(&self) -> u32 {
+        self.gateway.0.id()
+    }
+
+    /// Returns the state directory of the fresh home.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.home.path().join(".openclaw")
+    }
+
+    /// Returns the fresh home.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
     }
@@ -148,7 +158,8 @@ fn write_config(home: &tempfile::TempDir, port: u16, model_port: u16) -> anyhow:
     std::fs::create_dir_all(&workspace)?;
     let config = serde_json::json!({
         "gateway": { "mode": "local", "port": port, "bind": "loopback", "auth": { "mode": "token", "token": TOKEN } },
-        "agents": { "defaults": { "model": { "primary": "mock/mock-1" }, "workspace": workspace, "skipBootstrap": true } },
+        "agents": { "defaults": { "model": { "primary": "mock/mock-1" }, "workspace": workspace, "skipBootstrap": true },
+            "entries": { "main": {}, "isolated": { "runtime": "thread-bound", "maxConcurrent": 32, "maxDuration": 60 } } },
         "models": { "mode": "replace", "providers": { "mock": {
             "baseUrl": format!("http://127.0.0.1:{model_port}/v1"), "apiKey": "none", "api": "openai-completions",
             "models": [ { "id": "mock-1", "name": "Mock 1", "contextWindow": 128_000, "maxTokens": 4096 } ] } } }

@@ -11,6 +11,7 @@ use crate::issue::Issue;
 use crate::tree::{Node, Shape};
 
 mod agents;
+mod instances;
 mod moves;
 
 /// Translates every older shape it knows.
@@ -18,7 +19,9 @@ pub(crate) fn migrate(root: &mut Node) -> Vec<Issue> {
     let mut cx = Cx { issues: Vec::new() };
     if root.map().is_some() {
         moves::apply(root, &mut cx);
+        instances::unwrap(root, &mut cx);
         agents::apply(root, &mut cx);
+        instances::apply(root, &mut cx);
         values(root, &mut cx);
     }
     cx.issues

@@ -1,6 +1,7 @@
 //! `doctor`: looks for what is wrong, worst first, one line each, and mends what
 //! can be mended safely. Exit 8 when something is broken.
 
+mod agents;
 mod checks;
 
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use crate::{link, peek, text};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Show each agent and what it does now
+    /// Show each agent and what it does now, and the instances of thread-bound ones
     #[arg(long)]
     agents: bool,
     /// Also measure health anew and check this installation
@@ -28,6 +28,8 @@ struct Facts {
     agents: Value,
     approvals: Value,
     sessions: Value,
+    /// Instances of thread-bound agents.
+    instances: Value,
 }
 
 /// Runs the command.
@@ -42,10 +44,11 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     let data = json!({
         "endpoint": endpoint, "version": version, "uptimeMs": uptime, "status": facts.status,
         "health": facts.health, "approvals": facts.approvals, "agents": facts.agents,
+        "instances": peek::list(&facts.instances, "/instances"),
     });
     let mut report = Report::of(data);
     if arguments.agents {
-        report = agents(cx, report, &facts);
+        report = instances(agents(cx, report, &facts), &facts);
     } else {
         report = overview(cx, report, &facts, &address, uptime, &version);
     }
@@ -63,13 +66,14 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
 
 async fn ask(client: &Client, is_deep: bool) -> Result<Facts, Failure> {
     let health = if is_deep { json!({"probe": true}) } else { json!({}) };
-    let (status, health, models, agents, approvals, sessions) = tokio::join!(
+    let (status, health, models, agents, approvals, sessions, instances) = tokio::join!(
         client.call("status", json!({"includeChannelSummary": false})),
         client.call("health", health),
         client.call("models.list", json!({"view": "configured"})),
         client.call("agents.list", json!({})),
         client.call("exec.approval.list", json!({})),
         client.call("sessions.list", json!({"limit": 200})),
+        client.call("agents.instances", json!({})),
     );
     // A gateway that lacks one of these still has a status; health it must have.
     let or_nothing = |answer: Result<Value, _>| answer.unwrap_or(Value::Null);
@@ -80,6 +84,7 @@ async fn ask(client: &Client, is_deep: bool) -> Result<Facts, Failure> {
         agents: or_nothing(agents),
         approvals: or_nothing(approvals),
         sessions: or_nothing(sessions),
+        instances: or_nothing(instances),
     })
 }
 
@@ -183,6 +188,42 @@ fn agents(cx: &Cx<'_>, report: Report, facts: &Facts) -> Report {
             (Tone::Plain, age.map(|at| time::relative(at, (cx.now)(), cx.lang)).unwrap_or_default()),
             (Tone::Plain, peek::text(agent, "/model/primary")),
             (Tone::Plain, asked.map(|question| peek::text(question, "/request/command")).unwrap_or_default()),
+        ]);
+    }
+    report.table(table)
+}
+
+/// Adds the instances that serve one request each, when there are any.
+fn instances(report: Report, facts: &Facts) -> Report {
+    let live = peek::list(&facts.instances, "/instances");
+    if live.is_empty() {
+        return report;
+    }
+    let mut table = Table::new(vec![
+        Column::id("instance"),
+        Column::text("agent", 6),
+        Column::text("state", 7),
+        Column::text("age", 4),
+        Column::text("left", 5),
+        Column::text("run", 2),
+    ]);
+    let span = |row: &Value, pointer: &str| {
+        peek::int(row, pointer).and_then(|ms| u64::try_from(ms).ok()).map_or_else(|| "-".to_owned(), time::span)
+    };
+    for row in live {
+        let state = peek::text(row, "/state");
+        let tone = match state.as_str() {
+            "running" => Tone::Running,
+            "queued" => Tone::Dim,
+            _ => Tone::Waits,
+        };
+        table.row([
+            (Tone::Plain, peek::text(row, "/id")),
+            (Tone::Plain, peek::text(row, "/agentId")),
+            (tone, state),
+            (Tone::Plain, span(row, "/ageMs")),
+            (Tone::Plain, span(row, "/timeoutLeftMs")),
+            (Tone::Plain, peek::text(row, "/runId")),
         ]);
     }
     report.table(table)

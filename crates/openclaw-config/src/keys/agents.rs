@@ -217,6 +217,7 @@ pub(super) const ENTRIES: Section = Section {
             1,
             "what serves its requests: one turn of a session at a time, or an instance per request",
         ),
+        key("sensitive", Bool, "", 1, "its work is sensitive: it needs an instance per request, 120 s at most"),
         key("deterministic", Bool, "false", 1, "thread-bound: temperature 0, fixed seed, frozen view of the session"),
         key("autoDestroy", Bool, "true", 1, "thread-bound: remove the scratch directory when a request ends"),
         key("maxDuration", Int(1, 86_400), "300", 1, "thread-bound: seconds an instance may live, waiting included"),

@@ -144,3 +144,36 @@ fn older_words_and_servers_are_read() {
 fn what_cannot_be_moved_stays_for_the_check_to_name() {
     check("{defaultModel: 'x', agents: 5}", json!({"defaultModel": "x", "agents": 5}), &["defaultModel"]);
 }
+
+#[test]
+fn thread_bound_agents_as_articles_write_them_are_read() {
+    check(
+        r#"{agents: {"thread-bound": {runtime: "thread", deterministic: true, "auto-destroy": true, "max-duration": 300}}}"#,
+        json!({"agents": {"entries": {"thread-bound": {
+            "deterministic": true, "autoDestroy": true, "maxDuration": 300, "runtime": "thread-bound"}}}}),
+        &[
+            "agents.thread-bound",
+            "agents.entries.thread-bound.auto-destroy",
+            "agents.entries.thread-bound.max-duration",
+            "agents.entries.thread-bound.runtime",
+        ],
+    );
+    check(
+        r#"{openclaw: {agents: {"critical-tasks": {runtime: "thread-bound", model: "claude-opus-4-6-thinking", timeout: 120},
+            "routine-tasks": {runtime: "thread-bound", model: "local/gpt-oss-120b", "max-concurrent": 10}}}}"#,
+        json!({"agents": {"entries": {
+            "critical-tasks": {"runtime": "thread-bound", "model": "claude-opus-4-6", "maxDuration": 120, "thinkingDefault": "high"},
+            "routine-tasks": {"runtime": "thread-bound", "model": "ollama/gpt-oss-120b", "maxConcurrent": 10}}}}),
+        &[
+            "openclaw.agents",
+            "agents.critical-tasks",
+            "agents.routine-tasks",
+            "agents.entries.critical-tasks.timeout",
+            "agents.entries.critical-tasks.model",
+            "agents.entries.routine-tasks.max-concurrent",
+            "agents.entries.routine-tasks.model",
+        ],
+    );
+    let harness = r#"{agents: {entries: {main: {runtime: {type: "acp"}, model: "moonshot/kimi-k2-thinking"}}}}"#;
+    check(harness, crate::tree::parse(harness).unwrap(), &[]);
+}

@@ -170,6 +170,11 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("vars.list", json!({ "scope": "global" })),
         ("vars.get", json!({ "name": "gone", "scope": "global" })),
         ("vars.set", json!({ "name": "a", "value": null, "scope": "global" })),
+        ("agents.instances", json!({})),
+        ("pool.execute", json!({ "agents": ["main"], "task": "build it", "idempotencyKey": "t1" })),
+        ("sessions.bind", json!({ "channel": "slack", "threadId": "t1", "key": "notes" })),
+        ("sessions.bindings", json!({})),
+        ("sessions.unbind", json!({ "channel": "slack", "threadId": "t1" })),
     ]
 }
 

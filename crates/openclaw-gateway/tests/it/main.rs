@@ -13,6 +13,7 @@ mod devices;
 mod events;
 mod handshake;
 mod http;
+mod instances;
 mod jsonrpc;
 mod lan;
 mod limits;

@@ -5,3 +5,4 @@ mod clock;
 mod files;
 mod net;
 mod processes;
+mod scratch;

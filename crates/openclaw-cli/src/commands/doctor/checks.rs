@@ -21,6 +21,7 @@ pub(crate) async fn check(cx: &Cx<'_>, is_inside: bool) -> Findings {
     let mut findings = Findings::default();
     config(cx, &mut findings);
     secrets(cx, &mut findings);
+    super::agents::check(cx, &mut findings);
     files(cx, &mut findings);
     exposure(cx, &mut findings);
     workspace(cx, &mut findings);
@@ -45,7 +46,7 @@ impl Findings {
     }
 }
 
-fn problem(id: &'static str, severity: Severity, what: impl Into<String>, place: impl Into<String>) -> Problem {
+pub(super) fn problem(id: &'static str, severity: Severity, what: impl Into<String>, place: impl Into<String>) -> Problem {
     Problem {
         id,
         severity,
