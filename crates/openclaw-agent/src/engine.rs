@@ -164,8 +164,7 @@ impl Runs for Engine {
 
     async fn abort(&self, abort: Abort) -> Result<Vec<RunId>, Fault> {
         let mut stopped = self.abort_instances(&abort);
-        let is_turn =
-            |run: &ActiveRun| !self.shared.instances.holds(&(run.session.clone(), run.id.clone()));
+        let is_turn = |run: &ActiveRun| !self.shared.instances.holds(&(run.session.clone(), run.id.clone()));
         let fits = |run: &ActiveRun| is_turn(run) && abort.run.as_ref().is_none_or(|wanted| *wanted == run.id);
         let mut sessions: Vec<SessionKey> =
             self.shared.waiters.list(abort.session.as_ref()).into_iter().filter(fits).map(|run| run.session).collect();

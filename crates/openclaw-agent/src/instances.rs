@@ -65,7 +65,13 @@ pub(crate) async fn start(
     let (epoch, seq, entry) = match admitted {
         Admitted::Known(record) => {
             let state = record.outcome.map_or(StartState::InFlight, |outcome| StartState::Ended(Box::new(outcome)));
-            return Ok(Started { run: record.id, session: request.session, state, entry: None, at: record.accepted_at });
+            return Ok(Started {
+                run: record.id,
+                session: request.session,
+                state,
+                entry: None,
+                at: record.accepted_at,
+            });
         }
         Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
     };
@@ -135,11 +141,8 @@ fn admission(
     // The terms are the only clock of an instance; the agent's own is for turns.
     let limits = Limits { duration_max: terms.duration_max, ..agent.limits.clone() };
     let owner = begins.then(|| shared.options.owner.clone());
-    let mut events = vec![RunEvent::Accepted {
-        request: Box::new(request.clone()),
-        limits,
-        runtime: Runtime::ThreadBound(terms),
-    }];
+    let mut events =
+        vec![RunEvent::Accepted { request: Box::new(request.clone()), limits, runtime: Runtime::ThreadBound(terms) }];
     events.extend(owner.clone().map(|owner| RunEvent::Claimed { owner }));
     // What the request sees of the session is settled when it is accepted.
     events.push(RunEvent::Began { transcript_head: head });

@@ -39,8 +39,7 @@ pub(crate) async fn execute(shared: &Arc<Shared>, task: PoolTask) -> Result<Exec
     let mut children = Vec::new();
     for n in 0..task.agents.len() {
         let request = request(shared, &task, n, timeout)?;
-        let child =
-            Child { agent: task.agents[n].clone(), session: request.session.clone(), run: request.id.clone() };
+        let child = Child { agent: task.agents[n].clone(), session: request.session.clone(), run: request.id.clone() };
         match runs.start(request).await {
             Ok(started) => {
                 let is_new = started.state == StartState::New;

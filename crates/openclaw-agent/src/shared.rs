@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Scratches,
-    Sessions, Tool, Variables, Workspaces,
+    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs,
+    Scratches, Sessions, Tool, Variables, Workspaces,
 };
 use openclaw_domain::run::Abort;
 use openclaw_domain::runtime::Concurrency;

@@ -123,12 +123,7 @@ pub(crate) struct Means {
 }
 
 /// Runs an admitted call. Dropping the future ends what it started.
-pub(crate) fn run(
-    shared: &Arc<Shared>,
-    means: Means,
-    permit: Permit,
-    key: String,
-) -> BoxFuture<'static, EndedCall> {
+pub(crate) fn run(shared: &Arc<Shared>, means: Means, permit: Permit, key: String) -> BoxFuture<'static, EndedCall> {
     let call = permit.call().clone();
     let Some(tool) = shared.tool(&call.name) else {
         let result = Err(format!("tool {} vanished after it was admitted", call.name));

@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn limits_are_read_and_the_usual_ones_stand_for_the_rest() {
-        let read = concurrency(&json!({ "defaults": { "maxConcurrent": 4, "pool": { "maxThreads": 2, "timeout": 5 } } }));
-        let expected =
-            Concurrency { runs_max: 4, pool_max: 2, task_max: 3, task_timeout: Duration::from_secs(5) };
+        let read =
+            concurrency(&json!({ "defaults": { "maxConcurrent": 4, "pool": { "maxThreads": 2, "timeout": 5 } } }));
+        let expected = Concurrency { runs_max: 4, pool_max: 2, task_max: 3, task_timeout: Duration::from_secs(5) };
         assert_eq!(read, expected);
         assert!(concurrency(&json!({})).runs_max >= RUNS_LEAST);
     }

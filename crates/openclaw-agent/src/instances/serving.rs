@@ -217,6 +217,7 @@ fn keeping(known: &Known) -> Keeping {
 }
 
 fn overdue(kind: Limit, limit: Duration) -> End {
-    let message = format!("stopped: the instance lived for {} s, its limit, and did not end by itself", limit.as_secs());
+    let message =
+        format!("stopped: the instance lived for {} s, its limit, and did not end by itself", limit.as_secs());
     End::Limited { limit: kind, message }
 }

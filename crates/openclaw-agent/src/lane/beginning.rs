@@ -54,7 +54,11 @@ impl Lane {
         let at = self.shared.ports.clock.now();
         let (session, conversation) = self.open(at).await?;
         let events = vec![
-            RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: Runtime::SessionBound },
+            RunEvent::Accepted {
+                request: Box::new(request.clone()),
+                limits: agent.limits,
+                runtime: Runtime::SessionBound,
+            },
             RunEvent::Claimed { owner: self.shared.options.owner.clone() },
             RunEvent::Began { transcript_head: session.head },
             model_started(&session.id, &request),
@@ -126,8 +130,7 @@ impl Lane {
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
         let request_in = Box::new(request.clone());
-        let accepted =
-            RunEvent::Accepted { request: request_in, limits: agent.limits, runtime: Runtime::SessionBound };
+        let accepted = RunEvent::Accepted { request: request_in, limits: agent.limits, runtime: Runtime::SessionBound };
         step::step(&mut state, &accepted);
         let mut events: Vec<RunEvent> = joined
             .iter()

@@ -102,8 +102,7 @@ async fn each_instance_has_its_own_files() {
     }
     nothing_left(&rig).await;
     let opened = rig.scratches.opened();
-    let notes: Vec<String> =
-        opened.iter().map(|id| rig.scratches.files(id).unwrap().text("note").unwrap()).collect();
+    let notes: Vec<String> = opened.iter().map(|id| rig.scratches.files(id).unwrap().text("note").unwrap()).collect();
     assert!(notes[0].contains("one") && notes[1].contains("two"), "{notes:?}");
     let kept = rig.scratches.closed();
     assert!(kept.iter().all(|(_, keeping)| *keeping == Keeping::Keep) && kept.len() == 2, "{kept:?}");
@@ -228,7 +227,8 @@ async fn a_deterministic_request_is_the_same_every_time_and_sees_what_was_there_
 async fn after_a_crash_an_instance_goes_on_in_its_own_scratch_and_left_over_ones_go() {
     let holding = Arc::new(FakeTool::says("act", "never").hold(&Latch::new()));
     let terms = ThreadBound { concurrent_max: 1, ..ThreadBound::default() };
-    let first = Setup::new(ScriptedModel::new([Turn::ask("act", &json!({}))])).tool(&holding).thread_bound(terms).build();
+    let first =
+        Setup::new(ScriptedModel::new([Turn::ask("act", &json!({}))])).tool(&holding).thread_bound(terms).build();
     first.engine.start(ask("r1", "go")).await.unwrap();
     first.engine.start(ask("r2", "waits")).await.unwrap();
     first.recorder.wait_for(|update| matches!(update.change, Change::ToolStarted(_))).await;

@@ -32,7 +32,8 @@ pub(super) fn unwrap(root: &mut Node, cx: &mut Cx) {
         root.take("openclaw");
     }
     let is_agent = |name: &String, node: &Node| {
-        !KNOWN.contains(&name.as_str()) && node.map().is_some_and(|map| MARKS.iter().any(|mark| map.contains_key(*mark)))
+        !KNOWN.contains(&name.as_str())
+            && node.map().is_some_and(|map| MARKS.iter().any(|mark| map.contains_key(*mark)))
     };
     let agents = root.at("agents").and_then(Node::map);
     let named: Vec<String> = agents

@@ -8,8 +8,7 @@ use crate::shape::{Field, LIST, NAME, Shape, integer, optional, required, text};
 static INSTANCES_PARAMS: &[Field] = &[optional("agentId", NAME)];
 
 /// Lists the instances of thread-bound agents.
-pub static AGENTS_INSTANCES: Method =
-    Method::new("agents.instances", Scope::Read, Shape::closed(INSTANCES_PARAMS));
+pub static AGENTS_INSTANCES: Method = Method::new("agents.instances", Scope::Read, Shape::closed(INSTANCES_PARAMS));
 
 static EXECUTE_PARAMS: &[Field] = &[
     required("agents", LIST),
@@ -40,5 +39,4 @@ pub static SESSIONS_UNBIND: Method = Method::new("sessions.unbind", Scope::Write
 static BINDINGS_PARAMS: &[Field] = &[optional("key", NAME)];
 
 /// Lists the chat threads that are bound.
-pub static SESSIONS_BINDINGS: Method =
-    Method::new("sessions.bindings", Scope::Read, Shape::closed(BINDINGS_PARAMS));
+pub static SESSIONS_BINDINGS: Method = Method::new("sessions.bindings", Scope::Read, Shape::closed(BINDINGS_PARAMS));

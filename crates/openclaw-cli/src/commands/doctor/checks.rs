@@ -37,7 +37,7 @@ pub(crate) async fn check(cx: &Cx<'_>, is_inside: bool) -> Findings {
 
 impl Findings {
     /// Counts a group of checks; names it healthy when it added no problem.
-    fn group(&mut self, checks: usize, healthy: impl Into<String>, found: Vec<Problem>) {
+    pub(super) fn group(&mut self, checks: usize, healthy: impl Into<String>, found: Vec<Problem>) {
         self.checks += checks;
         if found.is_empty() {
             self.healthy.push(healthy.into());
