@@ -82,7 +82,7 @@ impl Port for Scratches {
     }
 
     async fn list(&self) -> Result<Vec<ScratchFolder>, Fault> {
-        self.blocking(|root| folders(root)).await
+        self.blocking(folders).await
     }
 }
 

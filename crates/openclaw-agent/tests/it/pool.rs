@@ -19,7 +19,7 @@ use crate::harness::{Setup, request, run, session};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn soon<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("it came to an end")
+    tokio::time::timeout(PATIENCE, work).await.unwrap()
 }
 
 fn small() -> Concurrency {
