@@ -273,7 +273,8 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     let mut events = Vec::new();
     for id in ["a", "b"] {
         let call: CallId = id.parse().unwrap();
-        let digest = "00ff".to_owned();
+        // Two different actions, so that the key alone is what they share.
+        let digest = format!("0{id}");
         events.push(RunEvent::ToolIntent { call: call.clone(), tool: "pay".into(), digest, effect: Effect::Keyed, action: String::new() });
         events.push(RunEvent::ToolStarted { call, idempotency_key: "same".to_owned() });
     }
