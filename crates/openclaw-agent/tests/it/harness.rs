@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openclaw_agent::{Engine, Options, Ports};
-use openclaw_domain::ports::{Gate, Journal, Runs, Sessions, Tool};
+use openclaw_agent::{Deliveries, Engine, Options, Ports};
+use openclaw_domain::ports::{Courier, Gate, Journal, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::session::EntryQuery;
 use openclaw_domain::{AssistantTurn, Fault, RunId, RunRequest, SessionKey, Timestamp, Turn, UserTurn};
 use openclaw_testkit::memory::Store;
+use openclaw_testkit::observer::PATIENCE;
 use openclaw_testkit::{
     AllowAll, FakeClock, FakeNet, FakeProcesses, FakeTool, FixedCatalog, FixedContext, MemoryFiles, Recorder,
     ScriptedModel,
@@ -34,6 +35,8 @@ pub struct Setup {
     pub approval_timeout: Option<Duration>,
     /// Stands in for the store's journal.
     pub journal: Option<Arc<dyn Journal>>,
+    pub couriers: Vec<Arc<dyn Courier>>,
+    pub clock: FakeClock,
 }
 
 impl Setup {
@@ -47,6 +50,8 @@ impl Setup {
             owner: "boot-1",
             approval_timeout: None,
             journal: None,
+            couriers: Vec::new(),
+            clock: FakeClock::new(),
         }
     }
 
@@ -56,7 +61,7 @@ impl Setup {
     }
 
     pub fn build(self) -> Rig {
-        let (model, recorder, clock) = (Arc::new(self.model), Arc::new(Recorder::new()), Arc::new(FakeClock::new()));
+        let (model, recorder, clock) = (Arc::new(self.model), Arc::new(Recorder::new()), Arc::new(self.clock));
         let files = Arc::new(MemoryFiles::new([]));
         let tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
@@ -77,6 +82,11 @@ impl Setup {
             variables: self.store.clone(),
             memories: self.store.clone(),
             grants: self.store.clone(),
+            deliveries: Deliveries {
+                outbox: self.store.clone(),
+                couriers: self.couriers,
+                kept: Duration::from_secs(900),
+            },
         };
         let options = Options {
             owner: self.owner.into(),
@@ -98,6 +108,11 @@ impl Rig {
 
     pub async fn ended(&self, id: &str) -> Outcome {
         self.engine.wait(None, &run(id)).await.unwrap().unwrap()
+    }
+
+    /// Waits until the engine has no run any more.
+    pub async fn idle(&self) {
+        soon("the engine to be idle", async || self.engine.active(None).is_empty()).await;
     }
 
     /// Returns the first assistant turn that request number `n` carried, from 0.
@@ -127,6 +142,17 @@ impl Rig {
             })
             .collect()
     }
+}
+
+/// Waits for a condition; one that does not come in time fails the test.
+pub async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(patience.is_ok(), "waited in vain for {what}");
 }
 
 pub fn session() -> SessionKey {

@@ -3,8 +3,12 @@
 #![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
 
 mod approvals;
+mod deliveries;
+mod flawed;
 mod harness;
+mod leases;
 mod limits;
+mod mailbox;
 mod queueing;
 mod recovery;
 mod refusals;

@@ -37,8 +37,9 @@ pub trait Outbox: Send + Sync {
     /// When the store fails.
     async fn deliveries(&self, state: Option<DeliveryState>, limit: usize) -> Result<Vec<DeliveryRecord>, Error>;
 
-    /// Sends an `unknown` or `failed` delivery again because a person said so;
-    /// false when there is no such delivery in such a state.
+    /// Sends an `unknown` or `failed` delivery again because a person said so, or
+    /// because its channel drops repetitions. One whose time has passed may then
+    /// be sent late. False when there is no such delivery in such a state.
     ///
     /// # Errors
     /// When the store fails.

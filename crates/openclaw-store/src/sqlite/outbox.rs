@@ -79,10 +79,11 @@ impl Outbox for Store {
 
     async fn retry(&self, id: u64, now: Timestamp) -> Result<bool, Error> {
         let work = move |db: &Connection| {
-            // Whoever asks for it wants it sent late.
+            // Whoever asks for it when its time has passed wants it sent late.
             let updated = db
                 .prepare_cached(
-                    "update outbox set state = 'pending', owner = null, not_before = ?2, not_after = null
+                    "update outbox set state = 'pending', owner = null, not_before = ?2,
+                            not_after = iif(not_after < ?2, null, not_after)
                      where id = ?1 and state in ('unknown','failed')",
                 )?
                 .execute(params![id, now.0])?;

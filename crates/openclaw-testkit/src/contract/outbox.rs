@@ -190,7 +190,7 @@ async fn only_a_person_repeats_what_failed_or_is_unknown(store: &(impl Outbox + 
         store.settle(&due, settled, NOW).await.unwrap();
         let later = Timestamp(NOW.0 + 1_000_000);
         assert_eq!(store.take("boot-1", later, 10).await.unwrap(), Vec::new());
-        // Whoever asks for it wants it sent late.
+        // Whoever asks for it when its time has passed wants it sent late.
         assert!(store.retry(due.id, later).await.unwrap());
         assert!(!store.retry(due.id, later).await.unwrap(), "it is pending");
         let again = store.take("boot-1", later, 10).await.unwrap();

@@ -123,7 +123,7 @@ impl Outbox for Store {
         };
         let Some(row) = state.outbox.iter_mut().find(fits) else { return Ok(false) };
         row.record.state = DeliveryState::Pending;
-        row.record.delivery.not_after = None;
+        row.record.delivery.not_after = row.record.delivery.not_after.filter(|until| *until >= now);
         row.not_before = now;
         Ok(true)
     }
