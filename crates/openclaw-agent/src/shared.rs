@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
-use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
     Catalog, Clock, ContextSource, Courier, Gate, Grants, Journal, Memories, Model, Net, Outbox, Processes, RunObserver,
     Runs, Sessions, Tool, Variables, Workspaces,
 };
+use openclaw_domain::{Question, SessionKey};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

@@ -7,6 +7,7 @@ mod deliveries;
 mod flawed;
 mod harness;
 mod leases;
+mod ledger;
 mod limits;
 mod mailbox;
 mod queueing;

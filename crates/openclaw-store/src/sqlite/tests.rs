@@ -275,7 +275,13 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
         let call: CallId = id.parse().unwrap();
         // Two different actions, so that the key alone is what they share.
         let digest = format!("0{id}");
-        events.push(RunEvent::ToolIntent { call: call.clone(), tool: "pay".into(), digest, effect: Effect::Keyed, action: String::new() });
+        events.push(RunEvent::ToolIntent {
+            call: call.clone(),
+            tool: "pay".into(),
+            digest,
+            effect: Effect::Keyed,
+            action: String::new(),
+        });
         events.push(RunEvent::ToolStarted { call, idempotency_key: "same".to_owned() });
     }
     let refused = store.append(Batch { events, ..batch(&key, "r1", 3) }).await;

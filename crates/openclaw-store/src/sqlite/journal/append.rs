@@ -34,7 +34,8 @@ pub(super) struct Addition {
 
 /// Checks and encodes a batch; hands back the turns that join the transcript.
 pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<Error>> {
-    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } = batch;
+    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } =
+        batch;
     if events.iter().any(|event| matches!(event, RunEvent::Claimed { .. })) {
         return Err(broken_rule(format!("run {run}: only a claim appends the event claimed")));
     }
