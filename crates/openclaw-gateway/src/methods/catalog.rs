@@ -117,11 +117,6 @@ pub(crate) async fn cron_status(cx: Cx, _params: Params) -> Answer {
         "storage": "none", "jobs": 0, "nextWakeAtMs": null }))
 }
 
-/// Lists questions of agents.
-pub(crate) async fn questions(_cx: Cx, _params: Params) -> Answer {
-    now(json!({ "questions": [] }))
-}
-
 /// Lists suggested tasks.
 pub(crate) async fn task_suggestions(_cx: Cx, _params: Params) -> Answer {
     now(json!({ "suggestions": [] }))
