@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
-use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
     Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
     Tool, Variables, Workspaces,
 };
+use openclaw_domain::{Question, SessionKey};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 

@@ -274,7 +274,13 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     for id in ["a", "b"] {
         let call: CallId = id.parse().unwrap();
         let digest = "00ff".to_owned();
-        events.push(RunEvent::ToolIntent { call: call.clone(), tool: "pay".into(), digest, effect: Effect::Keyed, action: String::new() });
+        events.push(RunEvent::ToolIntent {
+            call: call.clone(),
+            tool: "pay".into(),
+            digest,
+            effect: Effect::Keyed,
+            action: String::new(),
+        });
         events.push(RunEvent::ToolStarted { call, idempotency_key: "same".to_owned() });
     }
     let refused = store.append(Batch { events, ..batch(&key, "r1", 3) }).await;
