@@ -9,6 +9,7 @@ use openclaw_domain::{RunId, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::json;
 
+use super::streams;
 use super::target::{self, Asked};
 use crate::convert;
 use crate::convert::fault::invalid;
@@ -41,8 +42,9 @@ pub(crate) async fn agent(cx: Cx, params: Params) -> Answer {
     if let StartState::Ended(outcome) = &started.state {
         return convert::outcome::finished(&id, &session, outcome).and_then(now);
     }
-    let first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
+    let mut first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
         "acceptedAt": started.at });
+    streams::put_position(&cx, &started, &mut first);
     Ok(Reply::Twice(first, result(Arc::clone(&cx.gateway), session, id, started.run)))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::FutureExt as _;
 use openclaw_domain::ports::RunRecord;
+use openclaw_domain::run::{StartState, Started};
 use openclaw_domain::{Cursor, Seq};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
@@ -40,6 +41,16 @@ pub(crate) async fn subscribe(cx: Cx, params: Params) -> Answer {
     }
     let pump = Pump::new(Arc::clone(&cx.gateway), Arc::clone(&cx.client), name, telling, Pace::new(terms), registered);
     Ok(Reply::Stream(reply, pump.run().boxed()))
+}
+
+/// Says where a run stands that a repeated request finds in flight, to clients that know cursors.
+pub(crate) fn put_position(cx: &Cx, started: &Started, payload: &mut Value) {
+    if !cx.client.hears_cursor || started.state != StartState::InFlight {
+        return;
+    }
+    if let Some(feed) = cx.gateway.hub.feeds().find(&(started.session.clone(), started.run.clone())) {
+        payload["resumeFrom"] = cursor_of(started.run.as_str(), feed.position().0);
+    }
 }
 
 /// Reads the cursor; `resumeFrom` is another name for `after`.

@@ -141,7 +141,8 @@ impl Run {
             Step::Flush => self.flush(),
             Step::Steered => {
                 self.flush();
-                let turn = openclaw_domain::UserTurn::text("and?", openclaw_domain::Origin::Owner, AT);
+                let parts = vec![openclaw_domain::Part::text("and?")];
+                let turn = openclaw_domain::UserTurn { parts, origin: openclaw_domain::Origin::Owner, at: AT };
                 self.record(RunEvent::Steered { input: "i".parse().unwrap(), turn });
                 self.tell(Change::Steered { input: "i".parse().unwrap() });
             }
@@ -319,6 +320,8 @@ fn a_cursor_that_is_compared_with_less_instead_of_less_or_equal_is_found_out() {
     assert_eq!(live_through(&steps, has), Ok(()));
     assert!(live_through(&steps, |seq, cursor| seq < cursor.seq).is_err());
     // And the other way: an event after the cursor counts as known.
+    let steps = [Step::Takes(1), Step::Reconnects, Step::Takes(9)];
+    assert_eq!(live_through(&steps, has), Ok(()));
     assert!(live_through(&steps, |seq, cursor| seq.0 <= cursor.seq.0 + 1).is_err());
 }
 
