@@ -131,8 +131,15 @@ pub(crate) async fn tasks(cx: Cx, params: Params) -> Answer {
     let active = cx.gateway.ports.runs.active(session.as_ref());
     let rows = active.iter().map(|run| {
         let status = if run.status == Status::Queued { "queued" } else { "running" };
-        json!({ "id": run.id, "taskId": run.id, "runId": run.id, "status": status, "agentId": run.session.agent(),
-            "sessionKey": run.session, "createdAt": run.accepted_at })
+        let mut row = json!({ "id": run.id, "taskId": run.id, "runId": run.id, "status": status,
+            "agentId": run.session.agent(), "sessionKey": run.session, "createdAt": run.accepted_at });
+        // The contract's states know nobody who waits for a person.
+        match run.status {
+            Status::Attention => row["lastActivity"] = json!("attention: somebody must say what became of a call"),
+            Status::Waiting => row["lastActivity"] = json!("waiting for a person"),
+            Status::Queued | Status::Running | Status::Done | Status::Failed | Status::Cancelled => {}
+        }
+        row
     });
     let rows: Vec<Value> = rows.collect();
     Ok::<_, ErrorBody>(json!({ "tasks": rows })).and_then(now)

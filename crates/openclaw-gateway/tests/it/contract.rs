@@ -300,7 +300,7 @@ async fn stir(rig: &mut Rig, ws: &mut Ws) {
     ws.ok("sessions.reset", json!({ "key": "main" })).await;
     ask(rig, "q9");
     ws.ok("exec.approval.resolve", json!({ "id": "q9", "decision": "deny" })).await;
-    crate::questions::stir(rig, ws).await;
+    Box::pin(crate::questions::stir(rig, ws)).await;
     ws.ok("config.set", json!({ "raw": "{}", "baseHash": "hash-1" })).await;
     let origin = format!("http://127.0.0.1:{}", rig.port);
     let mut page = rig.raw_with(&[("origin", &origin)]).await.unwrap();
