@@ -222,7 +222,10 @@ struct Up {
 
 impl std::fmt::Debug for RunStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunStream").field("options", &self.options).field("position", &self.position).finish_non_exhaustive()
+        f.debug_struct("RunStream")
+            .field("options", &self.options)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
     }
 }
 

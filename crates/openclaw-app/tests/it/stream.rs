@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use openclaw_client::{
-    Backoff, Call, Client, ConnectOptions, Credential, Endpoint, Introduction, Link, RunItem, RunStream, RunStreamOptions,
+    Backoff, Call, Client, ConnectOptions, Credential, Endpoint, Introduction, Link, RunItem, RunStream,
+    RunStreamOptions,
 };
 use openclaw_testkit::Latch;
 use openclaw_testkit::server::{Reply, Script, Server};

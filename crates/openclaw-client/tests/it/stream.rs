@@ -165,11 +165,8 @@ async fn attempts_are_counted_anew_once_the_stream_works() {
         tell(&mut server, "s", (1, 0), "lifecycle", json!({ "phase": "end" }), Some("ended")).await;
         server
     };
-    let limited = RunStreamOptions {
-        max_reconnect_attempts: Some(1),
-        backoff: Backoff::default(),
-        ..RunStreamOptions::new("r")
-    };
+    let limited =
+        RunStreamOptions { max_reconnect_attempts: Some(1), backoff: Backoff::default(), ..RunStreamOptions::new("r") };
     let (mut stream, pauses) = follow(Link::new(endpoint, options()), limited);
     let ((read, error), _server) = tokio::join!(read_all(&mut stream), serve);
     assert!(error.is_none(), "{error:?}");

@@ -105,7 +105,7 @@ impl Queue {
             tokio::pin!(taken);
             // Listening begins before looking, so that no pop falls between the two.
             taken.as_mut().enable();
-            if self.lock().bytes < ROOM_BYTES {
+            if self.lock().bytes < ROOM_BYTES.min(self.bytes_max / 2) {
                 return;
             }
             taken.await;
@@ -242,6 +242,21 @@ mod tests {
         queue.push_delta(2, &block("b").add("y", 1, Cursor::default(), Timestamp(0)));
         assert!(matches!(queue.pop(false), Some(Item::Delta(_))));
         assert!(matches!(queue.pop(false), Some(Item::Gap(2))));
+        assert_eq!(queue.closing(), None);
+    }
+
+    #[tokio::test]
+    async fn a_subscription_waits_for_room_and_is_woken_when_there_is_some() {
+        let queue = Queue::new(1000);
+        queue.room().await;
+        // More than half of the queue; kept all the same.
+        (0..4).for_each(|_| queue.push_kept(&frame(WhenSlow::Close)));
+        let room = queue.room();
+        tokio::pin!(room);
+        assert!(futures_util::poll!(&mut room).is_pending());
+        queue.pop(false).unwrap();
+        queue.pop(false).unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(20), room).await.unwrap();
         assert_eq!(queue.closing(), None);
     }
 

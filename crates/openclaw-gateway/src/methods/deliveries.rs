@@ -26,7 +26,9 @@ pub(crate) async fn retry(cx: Cx, params: Params) -> Answer {
     let id = params.number("id").unwrap_or_default();
     let again = cx.gateway.ports.outbox.retry(id, cx.gateway.now()).await.map_err(|error| journal(&error))?;
     if !again {
-        return Err(invalid(format!("delivery {id} is not one that failed or may not have arrived; see deliveries.list")));
+        return Err(invalid(format!(
+            "delivery {id} is not one that failed or may not have arrived; see deliveries.list"
+        )));
     }
     now(json!({ "ok": true, "id": id }))
 }

@@ -17,8 +17,8 @@ const LIMIT_MAX: usize = 500;
 const EVENTS_DEFAULT: usize = 200;
 const EVENTS_MAX: usize = 1000;
 
-/// Runs searched for an id that comes without its session.
-const SEARCHED_MAX: usize = 10_000;
+/// Runs searched for an id, newest first: few at first, for it is most often a new one.
+const SEARCHED: [usize; 3] = [32, 1000, 10_000];
 
 /// Events folded for a summary; longer runs are summed up as far as this.
 const FOLDED_MAX: u64 = 100_000;
@@ -42,9 +42,16 @@ pub(crate) async fn find(cx: &Cx, params: &Params) -> Result<RunRecord, ErrorBod
     // What works now is found without reading the journal's past.
     let live = cx.gateway.ports.runs.active(session.as_ref()).into_iter().find(|active| active.id == run);
     let session = live.map(|active| active.session).or(session);
-    let records = cx.gateway.ports.journal.runs(session.as_ref(), false, SEARCHED_MAX).await;
-    let mut records = records.map_err(|error| journal(&error))?.into_iter();
-    let found = records.find(|record| record.id == run);
+    let mut found = None;
+    for limit in SEARCHED {
+        let records = cx.gateway.ports.journal.runs(session.as_ref(), false, limit).await;
+        let records = records.map_err(|error| journal(&error))?;
+        let is_all = records.len() < limit;
+        found = records.into_iter().find(|record| record.id == run);
+        if found.is_some() || is_all {
+            break;
+        }
+    }
     found.ok_or_else(|| {
         invalid(format!("there is no run {run}; list runs with `openclaw runs list`"))
             .with_details(json!({ "code": "RUN_NOT_FOUND", "runId": run }))
@@ -113,7 +120,8 @@ pub(crate) async fn resume(cx: Cx, params: Params) -> Answer {
     match status {
         Status::Queued | Status::Running => now(json!({ "ok": true, "runId": record.id, "status": status.as_str() })),
         Status::Done | Status::Failed | Status::Cancelled => {
-            let message = format!("run {} has ended ({}); send its message again to start a new one", record.id, status.as_str());
+            let message =
+                format!("run {} has ended ({}); send its message again to start a new one", record.id, status.as_str());
             Err(invalid(message).with_details(json!({ "code": "RUN_ENDED", "status": status.as_str() })))
         }
         Status::Waiting | Status::Attention => {
@@ -126,7 +134,8 @@ pub(crate) async fn resume(cx: Cx, params: Params) -> Answer {
             let list = waits.iter().map(named).collect::<Vec<_>>().join("; ");
             let what = if list.is_empty() { "another run or a timer".to_owned() } else { list };
             let message = format!("run {} goes on by itself once this is answered: {what}", record.id);
-            Err(invalid(message).with_details(json!({ "code": "RUN_WAITS", "status": status.as_str(), "waitsFor": waits })))
+            Err(invalid(message)
+                .with_details(json!({ "code": "RUN_WAITS", "status": status.as_str(), "waitsFor": waits })))
         }
     }
 }
@@ -154,20 +163,23 @@ pub(crate) async fn settle(cx: Cx, params: Params) -> Answer {
     let session = session(&cx, &params)?;
     let questions = &cx.gateway.ports.questions;
     let fits = |of: &SessionKey| session.as_ref().is_none_or(|session| session == of);
-    let asked = questions.open().into_iter().find(|question| {
-        question.run.as_str() == run && question.call.id.as_str() == call && fits(&question.session)
-    });
+    let asked = questions
+        .open()
+        .into_iter()
+        .find(|question| question.run.as_str() == run && question.call.id.as_str() == call && fits(&question.session));
     if let Some(question) = asked {
         questions.answer(&question.id, answer, &cx.client.label()).await.map_err(|fault| error(&fault))?;
         return now(json!({ "ok": true, "settled": true, "question": question.id }));
     }
     let open = questions.unsettled().await.map_err(|fault| error(&fault))?;
-    let action = open.into_iter().find(|action| {
-        action.run.as_str() == run && action.call.as_str() == call && fits(&action.session)
-    });
+    let action = open
+        .into_iter()
+        .find(|action| action.run.as_str() == run && action.call.as_str() == call && fits(&action.session));
     let Some(action) = action else {
-        return Err(invalid(format!("call {call} of run {run} has a known outcome, or there is no such call; see `runs.unsettled`"))
-            .with_details(json!({ "code": "CALL_NOT_OPEN", "runId": run, "callId": call })));
+        return Err(invalid(format!(
+            "call {call} of run {run} has a known outcome, or there is no such call; see `runs.unsettled`"
+        ))
+        .with_details(json!({ "code": "CALL_NOT_OPEN", "runId": run, "callId": call })));
     };
     let settled = questions.settle(&action, answer).await.map_err(|fault| error(&fault))?;
     now(json!({ "ok": true, "settled": settled }))

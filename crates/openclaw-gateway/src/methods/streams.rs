@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::FutureExt as _;
 use openclaw_domain::ports::RunRecord;
 use openclaw_domain::run::{StartState, Started};
-use openclaw_domain::{Cursor, Seq};
+use openclaw_domain::{Cursor, Recorded, RunEvent, Seq};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ pub(crate) async fn subscribe(cx: Cx, params: Params) -> Answer {
     let record = runs::find(&cx, &params).await?;
     let name = (record.session.clone(), record.id.clone());
     let after = after(&params)?;
-    let telling = begin(&cx, &record, after).await?;
+    let (telling, known) = begin(&cx, &record, after).await?;
     let is_screen = cx.client.info.mode == "ui";
     let terms = Terms::new(
         params.number("tokenInterval"),
@@ -39,7 +39,9 @@ pub(crate) async fn subscribe(cx: Cx, params: Params) -> Answer {
     if record.status.is_final() {
         reply["ended"] = json!(true);
     }
-    let pump = Pump::new(Arc::clone(&cx.gateway), Arc::clone(&cx.client), name, telling, Pace::new(terms), registered);
+    let mut pump =
+        Pump::new(Arc::clone(&cx.gateway), Arc::clone(&cx.client), name, telling, Pace::new(terms), registered);
+    known.iter().for_each(|recorded| pump.remember(recorded));
     Ok(Reply::Stream(reply, pump.run().boxed()))
 }
 
@@ -68,28 +70,53 @@ fn after(params: &Params) -> Result<Cursor, ErrorBody> {
     }
 }
 
-/// Finds where the client is: the fold of the events it has.
-async fn begin(cx: &Cx, record: &RunRecord, after: Cursor) -> Result<Telling, ErrorBody> {
+/// Finds where the client is, and the calls that later events may name: the
+/// fold of the events it has, from the last one that began or ended a turn on.
+async fn begin(cx: &Cx, record: &RunRecord, after: Cursor) -> Result<(Telling, Vec<Recorded>), ErrorBody> {
+    if after.seq > record.seq {
+        let message = format!(
+            "run {} has {} events and the cursor says {}; subscribe without a cursor",
+            record.id, record.seq.0, after.seq.0
+        );
+        return Err(invalid(message).with_details(json!({ "code": "CURSOR_AHEAD", "seq": record.seq.0 })));
+    }
     let mut telling = Telling::new();
-    while telling.seq() < after.seq {
-        let events = cx.gateway.ports.journal.events(&record.session, &record.id, telling.seq(), PAGE).await;
-        let events = events.map_err(|error| runs::journal(&error))?;
-        if events.is_empty() {
-            let message = format!(
-                "run {} has {} events and the cursor says {}; subscribe without a cursor",
-                record.id,
-                telling.seq().0,
-                after.seq.0
-            );
-            return Err(invalid(message).with_details(json!({ "code": "CURSOR_AHEAD", "seq": telling.seq().0 })));
-        }
-        events.iter().filter(|recorded| recorded.seq <= after.seq).for_each(|recorded| telling.skip(recorded));
-        if events.last().is_some_and(|recorded| recorded.seq >= after.seq) {
+    let mut known = Vec::new();
+    let mut window = PAGE as u64;
+    while after.seq.0 > 0 {
+        let from = Seq(after.seq.0.saturating_sub(window));
+        known = known_events(cx, record, from, after.seq).await?;
+        if from.0 == 0 || known.iter().any(bounds_turn) {
             break;
         }
+        window = window.saturating_mul(4);
     }
+    known.iter().for_each(|recorded| telling.skip(recorded));
     telling.has_live(after.off);
-    Ok(telling)
+    Ok((telling, known))
+}
+
+/// Reads the events after one and up to another.
+async fn known_events(cx: &Cx, record: &RunRecord, from: Seq, to: Seq) -> Result<Vec<Recorded>, ErrorBody> {
+    let mut known: Vec<Recorded> = Vec::new();
+    loop {
+        let last = known.last().map_or(from, |last| last.seq);
+        let events = cx.gateway.ports.journal.events(&record.session, &record.id, last, PAGE).await;
+        let events = events.map_err(|error| runs::journal(&error))?;
+        let is_last = events.len() < PAGE || events.last().is_some_and(|recorded| recorded.seq >= to);
+        known.extend(events.into_iter().filter(|recorded| recorded.seq <= to));
+        if is_last {
+            return Ok(known);
+        }
+    }
+}
+
+/// Tells whether a turn's text begins or ends with this event.
+fn bounds_turn(recorded: &Recorded) -> bool {
+    matches!(
+        recorded.event,
+        RunEvent::ModelStarted { .. } | RunEvent::ModelSuperseded { .. } | RunEvent::ModelDone { .. }
+    )
 }
 
 /// Notes the subscription; an earlier one of the same run on this connection ends.
@@ -122,8 +149,7 @@ pub(crate) async fn unsubscribe(cx: Cx, params: Params) -> Answer {
     }
     let mut ended = 0;
     cx.client.subscriptions().retain(|known, subscription| {
-        let fits =
-            id.is_none_or(|id| id == known) && run.is_none_or(|run| subscription.name.1.as_str() == run);
+        let fits = id.is_none_or(|id| id == known) && run.is_none_or(|run| subscription.name.1.as_str() == run);
         if fits {
             subscription.stop.cancel();
             ended += 1;

@@ -82,9 +82,7 @@ impl Heading {
                 let (stream, data) = text_of(delta, *offset);
                 self.payload(stream, data, told.cursor, *is_durable, at)
             }
-            What::Superseded { keep } => {
-                self.payload("superseded", json!({ "keep": keep }), told.cursor, true, at)
-            }
+            What::Superseded { keep } => self.payload("superseded", json!({ "keep": keep }), told.cursor, true, at),
             What::Event { .. } => self.payload("cursor", json!({}), told.cursor, true, at),
         }
     }
@@ -114,9 +112,9 @@ impl Heading {
 
     fn event(&self, event: &RunEvent, at: Timestamp) -> (&'static str, Value) {
         let call = match event {
-            RunEvent::ToolIntent { call, .. } | RunEvent::ToolStarted { call, .. } | RunEvent::ToolEnded { call, .. } => {
-                self.calls.get(call)
-            }
+            RunEvent::ToolIntent { call, .. }
+            | RunEvent::ToolStarted { call, .. }
+            | RunEvent::ToolEnded { call, .. } => self.calls.get(call),
             _ => None,
         };
         let (stream, mut data) = of(event, &self.run, at);
@@ -162,7 +160,8 @@ pub(crate) fn of(event: &RunEvent, run: &str, at: Timestamp) -> (&'static str, V
         RunEvent::ModelStarted { step, .. } => ("lifecycle", json!({ "phase": "starting_model", "step": step })),
         RunEvent::ModelSelected { selected } => {
             let model = &selected.model;
-            let data = json!({ "phase": "model", "provider": model.provider, "model": model.model, "reason": selected.why });
+            let data =
+                json!({ "phase": "model", "provider": model.provider, "model": model.model, "reason": selected.why });
             ("lifecycle", data)
         }
         RunEvent::ModelDelta { .. } => ("cursor", json!({})),
@@ -188,8 +187,7 @@ pub(crate) fn of(event: &RunEvent, run: &str, at: Timestamp) -> (&'static str, V
             ("approval", json!({ "phase": "requested", "id": approval.id, "toolCallId": call.id, "name": call.name }))
         }
         RunEvent::ApprovalResolved { approval, call, decision, by } => {
-            let data =
-                json!({ "phase": "resolved", "id": approval, "toolCallId": call, "decision": decision, "resolvedBy": by });
+            let data = json!({ "phase": "resolved", "id": approval, "toolCallId": call, "decision": decision, "resolvedBy": by });
             ("approval", data)
         }
         RunEvent::ToolUnsure { question } => {

@@ -72,6 +72,11 @@ impl Pump {
         }
     }
 
+    /// Takes note of the calls an event names that the client has already.
+    pub(crate) fn remember(&mut self, recorded: &Recorded) {
+        self.heading.remember(&recorded.event);
+    }
+
     /// Works until the run's end is told or the subscription is taken back.
     pub(crate) async fn run(mut self) {
         let stop = self.stop.clone();
@@ -201,7 +206,11 @@ impl Pump {
     }
 
     fn push(&self, payload: &payload::Payload) {
-        self.client.queue.push_kept(&Frame::new(crate::events::names::AGENT, payload, crate::events::frame::WhenSlow::Close));
+        self.client.queue.push_kept(&Frame::new(
+            crate::events::names::AGENT,
+            payload,
+            crate::events::frame::WhenSlow::Close,
+        ));
     }
 }
 

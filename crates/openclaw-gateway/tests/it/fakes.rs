@@ -7,14 +7,17 @@ use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
-use openclaw_domain::ports::{Approvals, LogPage, LogQuery, Logs, OpenAction, Questions, RunObserver, Runs, Sessions, Settings};
+use openclaw_domain::ports::{
+    Approvals, LogPage, LogQuery, Logs, OpenAction, Questions, RunObserver, Runs, Sessions, Settings,
+};
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::session::{Entry, SessionChange};
 use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    Answer, AssistantTurn, Change, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
+    Answer, AssistantTurn, Change, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Timestamp, ToolCall,
+    ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
@@ -196,7 +199,15 @@ impl Feed<'_> {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
         let (run, session) = (self.request.id.clone(), self.request.session.clone());
-        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, cursor: Cursor::default(), at: AT, change });
+        self.hub.observe(&RunUpdate {
+            run,
+            session,
+            source: self.request.source,
+            seq: self.seq,
+            cursor: Cursor::default(),
+            at: AT,
+            change,
+        });
     }
 }
 
@@ -330,7 +341,15 @@ impl Questions for EngineRuns {
 /// Makes an update about an approval.
 pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
     let source = openclaw_domain::run::Source::Chat;
-    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, cursor: Cursor::default(), at: AT, change }
+    RunUpdate {
+        run: approval.run.clone(),
+        session: approval.session.clone(),
+        source,
+        seq: 1,
+        cursor: Cursor::default(),
+        at: AT,
+        change,
+    }
 }
 
 /// A configuration held in memory.

@@ -35,7 +35,11 @@ impl Outbox for Sent {
         Ok(Vec::new())
     }
 
-    async fn deliveries(&self, state: Option<DeliveryState>, limit: usize) -> Result<Vec<DeliveryRecord>, JournalError> {
+    async fn deliveries(
+        &self,
+        state: Option<DeliveryState>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
         let record = |(id, state): (usize, DeliveryState)| DeliveryRecord {
             id: id as u64,
             session: "agent:main:main".parse().unwrap(),
@@ -101,7 +105,7 @@ fn ask(rig: &Rig, question: Question) {
 }
 
 /// Makes a run with one call that ended and one whose outcome is not known.
-async fn unsure_run(rig: &Rig, run: &str) {
+pub(crate) async fn unsure_run(rig: &Rig, run: &str) {
     let mut author = Author::begin(rig, run).await;
     let block = |id: &str| openclaw_domain::message::Block::Call { call: call(id), result: None };
     let turn = openclaw_domain::AssistantTurn {

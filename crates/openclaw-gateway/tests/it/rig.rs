@@ -19,8 +19,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::fakes::{Engine, EngineRuns, MemorySettings, TwoLines};
-use crate::questions::Sent;
 use crate::furniture;
+use crate::questions::Sent;
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 

@@ -255,9 +255,11 @@ async fn a_run_is_told_from_the_start_then_live_and_to_its_end() {
     let carried = follower.ws.events.iter().filter(|event| event["payload"]["subscription"] == follower.subscription);
     carried.for_each(|event| own.check("RunStreamPayload", &event["payload"]));
     // Nobody else's copy of the run came to this connection.
-    let others = follower.ws.events.iter().filter(|event| {
-        event["payload"]["runId"] == "r" && event["payload"].get("subscription").is_none()
-    });
+    let others = follower
+        .ws
+        .events
+        .iter()
+        .filter(|event| event["payload"]["runId"] == "r" && event["payload"].get("subscription").is_none());
     assert_eq!(others.count(), 0);
 }
 
@@ -327,8 +329,7 @@ async fn a_thousand_deltas_reach_a_fast_reader_and_one_that_stalls_alike() {
     const DELTAS: usize = 1000;
     let rig = Rig::start().await;
     let mut author = Author::begin(&rig, "r").await;
-    // Large enough that the kernel's buffers cannot hide that nobody reads.
-    let word = "x".repeat(8 * 1024);
+    let word = "x".repeat(256);
     let (mut fast, mut quick) = (Follower::start(&rig, "r", json!({})).await, Seen::default());
     let (mut stalled, mut late) = (Follower::start(&rig, "r", json!({})).await, Seen::default());
     for n in 0..DELTAS {
@@ -354,8 +355,7 @@ async fn a_thousand_deltas_reach_a_fast_reader_and_one_that_stalls_alike() {
 async fn deltas_are_joined_by_time_as_the_subscriber_asks() {
     let rig = Rig::start().await;
     let mut author = Author::begin(&rig, "r").await;
-    let (mut follower, mut seen) =
-        (Follower::start(&rig, "r", json!({ "tokenInterval": 100 })).await, Seen::default());
+    let (mut follower, mut seen) = (Follower::start(&rig, "r", json!({ "tokenInterval": 100 })).await, Seen::default());
     author.says("a");
     follower.until(&mut seen, |seen| seen.text() == "a").await;
     let before = rig.clock.sleepers();
@@ -468,8 +468,7 @@ async fn a_subscription_needs_a_call_of_its_own() {
     let _author = Author::begin(&rig, "r").await;
     let call = json!([{ "jsonrpc": "2.0", "id": 1, "method": "agent.subscribe", "params": { "runId": "r" } }]);
     let auth = format!("Authorization: Bearer {}", crate::rig::TOKEN);
-    let (_, _, body) =
-        rig.http("POST", "/rpc", &[&auth, "Content-Type: application/json"], &call.to_string()).await;
+    let (_, _, body) = rig.http("POST", "/rpc", &[&auth, "Content-Type: application/json"], &call.to_string()).await;
     assert!(body.contains("a call of its own"), "{body}");
 }
 
@@ -528,4 +527,80 @@ async fn a_client_too_far_behind_reads_the_conversation_anew() {
     assert_eq!(ws.ok("chat.history", next.clone()).await["kind"], "delta");
     rig.store.change(&key, say("x".repeat(1_000_001)), None, AT).await.unwrap();
     assert_eq!(ws.ok("chat.history", next).await, json!({ "kind": "reset" }));
+}
+
+#[tokio::test]
+async fn a_cursor_deep_in_a_long_run_is_taken_up_there() {
+    let rig = Rig::start().await;
+    let mut author = Author::begin(&rig, "r").await;
+    let (mut follower, mut seen) = (Follower::start(&rig, "r", json!({})).await, Seen::default());
+    for n in 0..300 {
+        author.says(&format!("{n} "));
+        author.keeps().await;
+    }
+    let expected: String = (0..300).map(|n| format!("{n} ")).collect();
+    follower.until(&mut seen, |seen| seen.text() == expected).await;
+    follower.ws.shut().await;
+    author.says("more");
+    // Before the end, in the middle of the only turn, which began far before one page.
+    let mut earlier = Follower::start(&rig, "r", json!({ "after": { "seq": 202, "off": 1 } })).await;
+    let mut late = Seen { turns: vec![(0..198).map(|n| format!("{n} ")).collect::<String>() + "1"], ..Seen::default() };
+    let whole = format!("{expected}more");
+    earlier.until(&mut late, |seen| seen.text() == whole).await;
+    assert_eq!(late.events.first(), Some(&(203, "model_delta".to_owned())));
+    let mut follower = Follower::start(&rig, "r", json!({ "after": seen.cursor })).await;
+    author.ends().await;
+    follower.until(&mut seen, Seen::is_ended).await;
+    assert_eq!(seen.text(), whole);
+    seen.check_events();
+}
+
+#[tokio::test]
+async fn calls_are_named_to_a_client_that_comes_back_in_the_middle_of_them() {
+    let rig = Rig::start().await;
+    crate::questions::unsure_run(&rig, "r").await;
+    let mut follower = Follower::start(&rig, "r", json!({ "after": { "seq": 7 } })).await;
+    let mut seen = Seen::default();
+    follower.until(&mut seen, |seen| seen.events.len() == 4).await;
+    let carried = |event: &&Value| event["payload"]["event"] == "tool_ended";
+    let ended = follower.ws.events.iter().find(carried).unwrap();
+    assert_eq!(ended["payload"]["data"]["name"], "pay");
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_is_not_closed_and_loses_nothing() {
+    // The queue's bound is far below what the run says, and so are the kernel's buffers.
+    let rig = Rig::with(|options| options.limits.outbound_bytes_max = 64 * 1024).await;
+    let mut author = Author::begin(&rig, "r").await;
+    let (mut follower, mut seen) = (Follower::start(&rig, "r", json!({})).await, Seen::default());
+    let word = "y".repeat(16 * 1024);
+    for _ in 0..500 {
+        author.says(&word);
+        author.keeps().await;
+    }
+    author.ends().await;
+    follower.until(&mut seen, Seen::is_ended).await;
+    assert_eq!(seen.text().len(), 500 * word.len());
+    seen.check_events();
+}
+
+#[tokio::test]
+async fn a_subscription_works_over_json_rpc_too() {
+    let rig = Rig::start().await;
+    let mut author = Author::begin(&rig, "r").await;
+    author.says("hello");
+    let mut ws = rig.raw().await;
+    let meta = json!({ "token": crate::rig::TOKEN });
+    let call =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "agent.subscribe", "params": { "runId": "r" }, "meta": meta });
+    ws.text(call.to_string()).await;
+    let (mut is_answered, mut text) = (false, String::new());
+    while text != "hello" {
+        let crate::rig::Got::Frame(frame) = ws.next().await else { panic!("closed") };
+        is_answered |= frame["id"] == 1 && frame["result"]["runId"] == "r";
+        if frame["method"] == "agent" && frame["params"]["payload"]["stream"] == "assistant" {
+            assert!(is_answered, "the answer comes first");
+            text.push_str(frame["params"]["payload"]["data"]["delta"].as_str().unwrap());
+        }
+    }
 }

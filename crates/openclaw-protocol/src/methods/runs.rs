@@ -19,8 +19,7 @@ static AGENT_SUBSCRIBE_PARAMS: &[Field] = &[
 ];
 
 /// Carries a run to this connection, from a cursor on.
-pub static AGENT_SUBSCRIBE: Method =
-    Method::new("agent.subscribe", Scope::Read, Shape::closed(AGENT_SUBSCRIBE_PARAMS));
+pub static AGENT_SUBSCRIBE: Method = Method::new("agent.subscribe", Scope::Read, Shape::closed(AGENT_SUBSCRIBE_PARAMS));
 
 static AGENT_UNSUBSCRIBE_PARAMS: &[Field] = &[optional("subscription", NAME), optional("runId", NAME)];
 
@@ -70,8 +69,7 @@ static DELIVERIES_LIST_PARAMS: &[Field] = &[
 ];
 
 /// Lists what was sent to people.
-pub static DELIVERIES_LIST: Method =
-    Method::new("deliveries.list", Scope::Read, Shape::closed(DELIVERIES_LIST_PARAMS));
+pub static DELIVERIES_LIST: Method = Method::new("deliveries.list", Scope::Read, Shape::closed(DELIVERIES_LIST_PARAMS));
 
 static DELIVERIES_RETRY_PARAMS: &[Field] = &[required("id", integer(0, i64::MAX))];
 

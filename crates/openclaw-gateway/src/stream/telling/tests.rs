@@ -306,8 +306,6 @@ fn live_through(steps: &[Step], has: Has) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
-
     #[test]
     fn a_client_cut_off_anywhere_ends_with_the_journal_each_event_and_byte_once(steps in steps()) {
         live_through(&steps, has).map_err(TestCaseError::fail)?;
