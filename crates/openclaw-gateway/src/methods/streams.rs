@@ -81,19 +81,23 @@ async fn begin(cx: &Cx, record: &RunRecord, after: Cursor) -> Result<(Telling, V
         return Err(invalid(message).with_details(json!({ "code": "CURSOR_AHEAD", "seq": record.seq.0 })));
     }
     let mut telling = Telling::new();
-    let mut known = Vec::new();
-    let mut window = PAGE as u64;
-    while after.seq.0 > 0 {
-        let from = Seq(after.seq.0.saturating_sub(window));
-        known = known_events(cx, record, from, after.seq).await?;
-        if from.0 == 0 || known.iter().any(bounds_turn) {
-            break;
-        }
-        window = window.saturating_mul(4);
-    }
+    let known = since_turn(cx, record, after.seq).await?;
     known.iter().for_each(|recorded| telling.skip(recorded));
     telling.has_live(after.off);
     Ok((telling, known))
+}
+
+/// Reads the events up to one, from the last turn's first or last event on at least.
+async fn since_turn(cx: &Cx, record: &RunRecord, to: Seq) -> Result<Vec<Recorded>, ErrorBody> {
+    let mut window = PAGE as u64;
+    loop {
+        let from = Seq(to.0.saturating_sub(window));
+        let known = known_events(cx, record, from, to).await?;
+        if from.0 == 0 || known.iter().any(bounds_turn) {
+            return Ok(known);
+        }
+        window = window.saturating_mul(4);
+    }
 }
 
 /// Reads the events after one and up to another.

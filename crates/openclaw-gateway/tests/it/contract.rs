@@ -335,7 +335,7 @@ async fn every_event_validates() {
     let listed = ws.hello["features"]["events"].clone();
     let listed: BTreeSet<String> =
         listed.as_array().unwrap().iter().map(|name| name.as_str().unwrap().into()).collect();
-    stir(&mut rig, &mut ws).await;
+    Box::pin(stir(&mut rig, &mut ws)).await;
     let challenge = json!({ "type": "event", "event": "connect.challenge", "payload": ws.challenge });
     let mut seen = BTreeSet::new();
     for event in std::iter::once(&challenge).chain(&ws.events) {
