@@ -227,6 +227,9 @@ fn gateway_ports(
     openclaw_gateway::Ports {
         runs: engine.clone(),
         approvals: engine.clone(),
+        questions: engine.clone(),
+        journal: Arc::new(store.clone()),
+        outbox: Arc::new(openclaw_gateway::NoOutbox),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

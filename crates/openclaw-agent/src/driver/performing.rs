@@ -237,6 +237,14 @@ impl Driver {
         events
     }
 
+    /// Puts the streamed text before an event. A position in the stream counts
+    /// text from the last event on, so none may be left out at an event.
+    pub(super) fn after_text(&mut self, event: RunEvent) -> Vec<RunEvent> {
+        let mut events = self.flush_delta();
+        events.push(event);
+        events
+    }
+
     fn take_selected(&mut self) -> Vec<RunEvent> {
         self.selected.take().map(|selected| RunEvent::ModelSelected { selected }).into_iter().collect()
     }
@@ -265,9 +273,8 @@ impl Driver {
 
     fn model_failed(&mut self, error: &model::Error) -> Vec<RunEvent> {
         self.stream = None;
+        let events = self.after_text(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         self.forget_text();
-        let mut events = self.take_selected();
-        events.push(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         events
     }
 
