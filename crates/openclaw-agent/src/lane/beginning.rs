@@ -105,6 +105,7 @@ impl Lane {
         let (session, conversation) = self.open(at).await?;
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
+        self.shared.reach("waiting_claimed");
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
         step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime });
@@ -146,6 +147,7 @@ impl Lane {
                 return;
             }
         };
+        self.shared.reach("taken_up");
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =

@@ -24,6 +24,7 @@ use super::Store;
 use super::error::WorkError;
 
 pub(super) use finish::cancel_open_runs;
+pub(super) use line::Line;
 #[cfg(test)]
 pub(super) use run::find_sql;
 
@@ -33,9 +34,9 @@ impl Journal for Store {
         let id = admission.request.id.clone();
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (new, turn) = admit::prepare(admission).map_err(fail)?;
-        let at = new.at;
+        let (at, events) = (new.at, self.names(new.lines()));
         let work = move |db: &Connection| new.write(db);
-        let written = self.write("journal.admit", Durability::Barrier, work).await.map_err(fail)?;
+        let written = self.write_events("journal.admit", events, Durability::Barrier, work).await.map_err(fail)?;
         Ok(match written {
             admit::Written::Known(record) => Admitted::Known(record),
             admit::Written::New { epoch, seq, entry } => {
@@ -48,16 +49,18 @@ impl Journal for Store {
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
         let claim = claim::prepare(session, run, owner).map_err(fail)?;
+        let events = self.names(std::slice::from_ref(claim.line()));
         let work = move |db: &Connection| claim.write(db);
-        self.write("journal.claim", Durability::Barrier, work).await.map_err(fail)
+        self.write_events("journal.claim", events, Durability::Barrier, work).await.map_err(fail)
     }
 
     async fn append(&self, batch: Batch) -> Result<Vec<Entry>, Error> {
         let (id, at, durability) = (batch.run.clone(), batch.at, batch.durability);
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (addition, turns) = append::prepare(batch).map_err(fail)?;
+        let events = self.names(addition.lines());
         let work = move |db: &Connection| addition.write(db);
-        let numbers = self.write("journal.append", durability, work).await.map_err(fail)?;
+        let numbers = self.write_events("journal.append", events, durability, work).await.map_err(fail)?;
         let entry = |(n, turn)| Entry { n, run: Some(id.clone()), turn, at };
         Ok(numbers.into_iter().zip(turns).map(entry).collect())
     }

@@ -25,6 +25,11 @@ pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str) -> Result<
 }
 
 impl Claim {
+    /// Returns the event it carries.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
     /// Writes the claim; returns the new epoch and the position of `claimed`.
     pub(super) fn write(&self, db: &Connection) -> Result<(Epoch, Seq), WorkError<Error>> {
         let row = run::require(db, &self.session, &self.run)?;
@@ -33,7 +38,9 @@ impl Claim {
         self.line.write(db, row.id, seq, epoch, last_write(db, row.id)?)?;
         let updated = db
             .prepare_cached(
-                "update run set epoch = ?2, seq = ?3, owner = ?4, status = 'running', attempts = attempts + 1
+                // Whoever waits for a person waits on: a new owner answers nothing.
+                "update run set epoch = ?2, seq = ?3, owner = ?4, attempts = attempts + 1,
+                        status = iif(status in ('waiting','attention'), status, 'running')
                  where id = ?1",
             )?
             .execute(params![row.id, epoch.0, seq.0, self.owner]);

@@ -1,0 +1,258 @@
+//! The scenarios of the matrix, one row each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::plan::{Call, Plan};
+
+/// A story that is told until the gateway dies, and again until it is over.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Merged over the configuration.
+    pub config: fn() -> Value,
+    /// What is done, in order. Every act may be done again with the same effect.
+    pub acts: fn(&Ground) -> Vec<Act>,
+    /// A first crash, for stories that begin with a recovery: `<site>/<moment>:<nth>`.
+    pub after: Option<&'static str>,
+}
+
+/// What a scenario needs to know of its world.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Where the effect server listens.
+    pub effects: SocketAddr,
+    /// This program, which is also the command that has an effect.
+    pub own: PathBuf,
+}
+
+/// One act of a client.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Says something, until it is accepted.
+    Say(Say),
+    /// Waits until the model was asked this often.
+    Calls(usize),
+    /// Waits until all that was said so far is over.
+    Over,
+    /// Waits until a run waits for a person.
+    Asked,
+    /// Stops what a session does.
+    Abort(&'static str),
+}
+
+/// A message.
+#[derive(Debug, Clone)]
+pub struct Say {
+    /// The session it is said in.
+    pub session: &'static str,
+    /// Its id: the idempotency key, and the word that the answer names.
+    pub id: &'static str,
+    /// What the model does about it.
+    pub plan: Plan,
+    /// What is done when the session is busy.
+    pub queue: Option<&'static str>,
+    /// The run's own time limit.
+    pub timeout_ms: Option<u64>,
+    /// How its run may end.
+    pub ends: &'static [&'static str],
+}
+
+impl Say {
+    fn main(id: &'static str, plan: Plan) -> Self {
+        Self { session: MAIN, id, plan, queue: None, timeout_ms: None, ends: &["done"] }
+    }
+}
+
+const MAIN: &str = "agent:main:main";
+const PEER: &str = "agent:main:peer";
+
+/// All scenarios.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "answer", about: "one model call", config: none, acts: answer, after: None },
+    Scenario {
+        name: "tools",
+        about: "a model and three tools, one after another: read, write, exec",
+        config: none,
+        acts: tools,
+        after: None,
+    },
+    Scenario {
+        name: "parallel",
+        about: "four tools at once, one of each effect class",
+        config: none,
+        acts: parallel,
+        after: None,
+    },
+    Scenario {
+        name: "approval",
+        about: "a command that a person must allow",
+        config: ask,
+        acts: approval,
+        after: None,
+    },
+    Scenario { name: "child", about: "another session answers: sessions_send", config: none, acts: child, after: None },
+    Scenario { name: "steer", about: "input that joins a run at work", config: none, acts: steer, after: None },
+    Scenario { name: "queue", about: "input that waits for its turn", config: none, acts: queue, after: None },
+    Scenario { name: "stream", about: "a long text, kept piece by piece", config: none, acts: stream, after: None },
+    Scenario { name: "abort", about: "a run that a person stops", config: none, acts: abort, after: None },
+    Scenario { name: "deadline", about: "a run whose time is up", config: none, acts: deadline, after: None },
+    Scenario { name: "refused", about: "a model that does not answer", config: none, acts: refused, after: None },
+    Scenario {
+        name: "recover-model",
+        about: "recovery of a model call",
+        config: none,
+        acts: stream,
+        after: Some("event.model_delta/after-commit:1"),
+    },
+    Scenario {
+        name: "recover-tools",
+        about: "recovery of four tools at work",
+        config: none,
+        acts: parallel,
+        after: Some("event.tool_started/after-commit:1"),
+    },
+    Scenario {
+        name: "recover-result",
+        about: "recovery of a command that was run",
+        config: none,
+        acts: tools,
+        after: Some("engine.tool_result/after-dispatch:3"),
+    },
+    Scenario {
+        name: "recover-approval",
+        about: "recovery of an open question",
+        config: ask,
+        acts: approval,
+        after: Some("event.approval_requested/after-commit:1"),
+    },
+    Scenario {
+        name: "recover-child",
+        about: "recovery of two sessions, one waiting for the other",
+        config: none,
+        acts: child,
+        after: Some("event.model_done/before-write:3"),
+    },
+    Scenario {
+        name: "recover-queue",
+        about: "recovery of a run and of waiting input",
+        config: none,
+        acts: queue,
+        after: Some("event.model_delta/after-commit:1"),
+    },
+    Scenario {
+        name: "recover-steer",
+        about: "recovery of a run that was given more input",
+        config: none,
+        acts: steer,
+        after: Some("event.steered/after-commit:1"),
+    },
+];
+
+/// Returns the scenario of this name.
+pub fn by_name(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+fn none() -> Value {
+    json!({})
+}
+
+fn ask() -> Value {
+    json!({ "tools": { "exec": { "mode": "ask" } } })
+}
+
+/// A command with an effect that must not happen twice.
+fn effect(ground: &Ground, name: &str) -> Call {
+    let own = ground.own.display();
+    let command = format!("exec {own} effect --at {} --name {name}", ground.effects);
+    Call::new("exec", json!({ "command": command }))
+}
+
+fn read() -> Call {
+    Call::new("read", json!({ "path": "seed.txt" }))
+}
+
+fn write(id: &str) -> Call {
+    Call::new("write", json!({ "path": format!("{id}.txt"), "content": format!("written by {id}\n") }))
+}
+
+fn answer(_: &Ground) -> Vec<Act> {
+    vec![Act::Say(Say::main("m1", Plan::default())), Act::Over]
+}
+
+fn tools(ground: &Ground) -> Vec<Act> {
+    let rounds = vec![vec![read()], vec![write("m1")], vec![effect(ground, "m1-pay")]];
+    vec![Act::Say(Say::main("m1", Plan { rounds, ..Plan::default() })), Act::Over]
+}
+
+/// A message for another session, whose answer is waited for.
+fn send(id: &str) -> Call {
+    let message = Plan::default().message(id);
+    Call::new("sessions_send", json!({ "sessionKey": PEER, "message": message, "timeoutSeconds": 20 }))
+}
+
+/// Makes the other session, which must be there before it can be sent to.
+fn peer() -> Act {
+    Act::Say(Say { session: PEER, ..Say::main("p0", Plan::default()) })
+}
+
+fn parallel(ground: &Ground) -> Vec<Act> {
+    let rounds = vec![vec![read(), write("m1"), send("s1"), effect(ground, "m1-pay")]];
+    vec![peer(), Act::Over, Act::Say(Say::main("m1", Plan { rounds, ..Plan::default() })), Act::Over]
+}
+
+fn approval(ground: &Ground) -> Vec<Act> {
+    let rounds = vec![vec![effect(ground, "m1-pay")]];
+    vec![Act::Say(Say::main("m1", Plan { rounds, ..Plan::default() })), Act::Asked, Act::Over]
+}
+
+fn child(_: &Ground) -> Vec<Act> {
+    let rounds = vec![vec![send("s1")]];
+    vec![peer(), Act::Over, Act::Say(Say::main("m1", Plan { rounds, ..Plan::default() })), Act::Over]
+}
+
+/// Long enough that input arrives while it is streamed.
+fn slow() -> Plan {
+    Plan { pieces: 10, pause_ms: 30, ..Plan::default() }
+}
+
+fn steer(ground: &Ground) -> Vec<Act> {
+    let plan = Plan { rounds: vec![vec![read()], vec![effect(ground, "m1-pay")]], ..slow() };
+    let second = Say { queue: Some("steer"), ..Say::main("m2", Plan::default()) };
+    vec![Act::Say(Say::main("m1", plan)), Act::Calls(3), Act::Say(second), Act::Over]
+}
+
+fn queue(_: &Ground) -> Vec<Act> {
+    let second = Say { queue: Some("followup"), ..Say::main("m2", Plan::default()) };
+    let third = Say { queue: Some("collect"), ..Say::main("m3", Plan::default()) };
+    let fourth = Say { queue: Some("collect"), ..Say::main("m4", Plan::default()) };
+    let all = [second, third, fourth];
+    let first = [Act::Say(Say::main("m1", slow())), Act::Calls(1)];
+    first.into_iter().chain(all.map(Act::Say)).chain([Act::Over]).collect()
+}
+
+fn stream(_: &Ground) -> Vec<Act> {
+    let plan = Plan { pieces: 24, pause_ms: 25, ..Plan::default() };
+    vec![Act::Say(Say::main("m1", plan)), Act::Over]
+}
+
+fn abort(_: &Ground) -> Vec<Act> {
+    let say = Say { ends: &["cancelled", "done"], ..Say::main("m1", slow()) };
+    vec![Act::Say(say), Act::Calls(1), Act::Abort(MAIN), Act::Over]
+}
+
+fn deadline(_: &Ground) -> Vec<Act> {
+    let say = Say { timeout_ms: Some(250), ends: &["failed", "done"], ..Say::main("m1", slow()) };
+    vec![Act::Say(say), Act::Over]
+}
+
+fn refused(_: &Ground) -> Vec<Act> {
+    let plan = Plan { fails: true, ..Plan::default() };
+    vec![Act::Say(Say { ends: &["failed"], ..Say::main("m1", plan) }), Act::Over]
+}
