@@ -32,6 +32,9 @@ mod watched {
 
     use super::{CrashHook, Env};
 
+    /// How long a write that will never happen is held, like one of a slow disk.
+    const LINGER: std::time::Duration = std::time::Duration::from_millis(25);
+
     /// Where to end.
     struct Target {
         site: Site,
@@ -58,6 +61,8 @@ mod watched {
                 && (target.site, target.moment) == (site, moment)
                 && target.seen.fetch_add(1, Ordering::Relaxed) + 1 == target.nth
             {
+                // Who does not wait for this write, though it should, gets on meanwhile.
+                std::thread::sleep(LINGER);
                 openclaw_sandbox::process::kill_self();
             }
         })))

@@ -53,3 +53,6 @@ pub fn all(evidence: &Evidence) -> Vec<Violation> {
     };
     RULES.iter().flat_map(found).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,9 @@ pub struct Evidence {
     pub said: Vec<Say>,
     /// Ids that were acknowledged, with the start of the gateway that did so first.
     pub acked: BTreeMap<String, usize>,
-    /// The database after each kill, in order.
+    /// How often the gateway was killed.
+    pub kills: usize,
+    /// The database after each kill, in order; a long run keeps none.
     pub crashes: Vec<Snapshot>,
     /// The database at the end.
     pub end: Snapshot,

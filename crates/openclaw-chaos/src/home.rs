@@ -106,11 +106,9 @@ impl Home {
     /// # Errors
     /// When it does not answer in time.
     pub async fn connect(&self) -> anyhow::Result<Client> {
-        let endpoint = Endpoint::Unix(self.state().join("gateway.sock"));
-        let options = ConnectOptions::new(Introduction::cli("chaos"));
         let began = tokio::time::Instant::now();
         loop {
-            match Client::connect(&endpoint, &options).await {
+            match connect_once(&self.state()).await {
                 Ok(client) => return Ok(client),
                 Err(error) if began.elapsed() > READY_MAX => {
                     return Err(error).context("the gateway did not get ready");
@@ -119,6 +117,12 @@ impl Home {
             }
         }
     }
+}
+
+/// Connects to the gateway of a state directory, if it answers.
+pub(crate) async fn connect_once(state_dir: &Path) -> Result<Client, openclaw_client::Error> {
+    let endpoint = Endpoint::Unix(state_dir.join("gateway.sock"));
+    Client::connect(&endpoint, &ConnectOptions::new(Introduction::cli("chaos"))).await
 }
 
 /// Finds a free port below those that outgoing connections use, so that it is

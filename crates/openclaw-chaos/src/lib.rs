@@ -24,3 +24,7 @@ pub mod case;
 pub mod trace;
 
 pub mod matrix;
+pub mod planted;
+
+pub mod boot;
+pub mod soak;

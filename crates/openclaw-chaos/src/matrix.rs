@@ -24,6 +24,8 @@ pub struct Options {
     pub seed: u64,
     /// Cases at a time.
     pub jobs: usize,
+    /// End at the first case that breaks one of these rules.
+    pub stops_at: Option<Vec<String>>,
 }
 
 /// One case of the matrix.
@@ -128,6 +130,12 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
         let outcome = outcome?;
         report.cases += 1;
         note(&mut report, &case, outcome);
+        let last = report.failures.last().map(|failure| failure.violations.as_slice()).unwrap_or_default();
+        let is_wanted = |rule: &str| options.stops_at.as_ref().is_some_and(|rules| rules.iter().any(|it| it == rule));
+        if last.iter().any(|found| is_wanted(found.rule)) {
+            running.abort_all();
+            break;
+        }
         let found = report.failures.len();
         told(&format!("{}/{total} {found} bad  {} {}", report.cases, case.scenario.name, case.kills.join(" then ")));
     }

@@ -50,9 +50,9 @@ pub enum Act {
 #[derive(Debug, Clone)]
 pub struct Say {
     /// The session it is said in.
-    pub session: &'static str,
+    pub session: String,
     /// Its id: the idempotency key, and the word that the answer names.
-    pub id: &'static str,
+    pub id: String,
     /// What the model does about it.
     pub plan: Plan,
     /// What is done when the session is busy.
@@ -64,8 +64,13 @@ pub struct Say {
 }
 
 impl Say {
-    fn main(id: &'static str, plan: Plan) -> Self {
-        Self { session: MAIN, id, plan, queue: None, timeout_ms: None, ends: &["done"] }
+    fn main(id: &str, plan: Plan) -> Self {
+        Self::new(MAIN, id, plan)
+    }
+
+    /// Makes a message that must be answered.
+    pub fn new(session: &str, id: &str, plan: Plan) -> Self {
+        Self { session: session.to_owned(), id: id.to_owned(), plan, queue: None, timeout_ms: None, ends: &["done"] }
     }
 }
 
@@ -168,17 +173,17 @@ fn ask() -> Value {
 }
 
 /// A command with an effect that must not happen twice.
-fn effect(ground: &Ground, name: &str) -> Call {
+pub(crate) fn effect(ground: &Ground, name: &str) -> Call {
     let own = ground.own.display();
     let command = format!("exec {own} effect --at {} --name {name}", ground.effects);
     Call::new("exec", json!({ "command": command }))
 }
 
-fn read() -> Call {
+pub(crate) fn read() -> Call {
     Call::new("read", json!({ "path": "seed.txt" }))
 }
 
-fn write(id: &str) -> Call {
+pub(crate) fn write(id: &str) -> Call {
     Call::new("write", json!({ "path": format!("{id}.txt"), "content": format!("written by {id}\n") }))
 }
 
@@ -192,14 +197,19 @@ fn tools(ground: &Ground) -> Vec<Act> {
 }
 
 /// A message for another session, whose answer is waited for.
-fn send(id: &str) -> Call {
+pub(crate) fn send(id: &str) -> Call {
+    send_to(PEER, id)
+}
+
+/// A message for a session, whose answer is waited for.
+pub(crate) fn send_to(session: &str, id: &str) -> Call {
     let message = Plan::default().message(id);
-    Call::new("sessions_send", json!({ "sessionKey": PEER, "message": message, "timeoutSeconds": 20 }))
+    Call::new("sessions_send", json!({ "sessionKey": session, "message": message, "timeoutSeconds": 20 }))
 }
 
 /// Makes the other session, which must be there before it can be sent to.
 fn peer() -> Act {
-    Act::Say(Say { session: PEER, ..Say::main("p0", Plan::default()) })
+    Act::Say(Say::new(PEER, "p0", Plan::default()))
 }
 
 fn parallel(ground: &Ground) -> Vec<Act> {

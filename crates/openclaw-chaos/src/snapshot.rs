@@ -194,6 +194,25 @@ impl Watch {
         Ok(Self { db: Mutex::new(db) })
     }
 
+    /// Returns how many runs have an event of this name in this epoch or a later one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count(&self, event: &str, epoch: u64) -> rusqlite::Result<u64> {
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = db.prepare_cached("select count(distinct run) from ev where kind = ?1 and epoch >= ?2")?;
+        rows.query_row((event, epoch), |row| row.get(0))
+    }
+
+    /// Returns how many runs have not ended.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open_runs(&self) -> rusqlite::Result<u64> {
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        db.query_row("select count(*) from run where ended_at is null", (), |row| row.get(0))
+    }
+
     /// Returns key and status of every run.
     ///
     /// # Errors

@@ -112,6 +112,40 @@ mod tests {
         assert_eq!(kills[0].names.len(), 3);
     }
 
+    /// Every write of the journal by name, read from the store's sources.
+    #[test]
+    fn every_write_of_the_journal_is_a_site() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../openclaw-store/src/sqlite");
+        let mut sources = String::new();
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    sources.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let known: Vec<String> = SITES.iter().map(ToString::to_string).collect();
+        let mut writes = 0;
+        for call in sources.split(".write(").chain(sources.split(".write_events(")).skip(1) {
+            let Some(name) = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+                continue;
+            };
+            let is_of_runs = ["journal.", "sessions.", "outbox.", "inbox."].iter().any(|it| name.starts_with(it));
+            if is_of_runs {
+                writes += 1;
+                assert!(
+                    known.iter().any(|site| site == name),
+                    "{name} writes and is not among SITES of ports/crash.rs"
+                );
+            }
+        }
+        assert!(writes >= 6, "only {writes} writes were found: are they written differently now?");
+    }
+
     #[test]
     fn an_awaited_site_is_a_site() {
         assert!(AWAITED.iter().all(|(site, _)| SITES.contains(site)));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use openclaw_testkit::server::Server;
+use serde_json::Value;
 
 use crate::effect::Effects;
 use crate::home::Home;
@@ -37,10 +38,18 @@ impl World {
     /// # Errors
     /// When a server or the home cannot be made.
     pub async fn make(site: &Site, scenario: &Scenario) -> anyhow::Result<Self> {
+        Self::with(site, &(scenario.config)()).await
+    }
+
+    /// Makes a world; `config` is merged over the configuration.
+    ///
+    /// # Errors
+    /// When a server or the home cannot be made.
+    pub async fn with(site: &Site, config: &Value) -> anyhow::Result<Self> {
         let meter = Meter::default();
         let model = Server::start(meter.script()).await?;
         let effects = Effects::start().await?;
-        let home = Home::make(&site.folder, &site.binary, &model.url(), &(scenario.config)())?;
+        let home = Home::make(&site.folder, &site.binary, &model.url(), config)?;
         std::fs::write(home.workspace().join("seed.txt"), "the seed\n")?;
         Ok(Self { home, effects, meter, life: 0, _model: model })
     }

@@ -34,12 +34,11 @@ fn effect(call: &ToolCall) -> Option<String> {
 
 pub(super) fn dispatch_is_announced(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
+    let at_the_end = keys(&evidence.end);
+    let at_crashes: Vec<_> = evidence.crashes.iter().map(keys).collect();
     for dispatch in &evidence.effects {
-        let snapshot = evidence.crashes.get(dispatch.life.saturating_sub(1)).unwrap_or(&evidence.end);
-        let is_announced = snapshot.runs.iter().flat_map(Run::facts).any(
-            |fact| matches!(fact, RunEvent::ToolStarted { idempotency_key, .. } if *idempotency_key == dispatch.key),
-        );
-        if !is_announced {
+        let announced = at_crashes.get(dispatch.life.saturating_sub(1)).unwrap_or(&at_the_end);
+        if !announced.contains(dispatch.key.as_str()) {
             found.push(format!(
                 "{} was dispatched in life {} under key {:?}, which no tool_started has",
                 dispatch.name, dispatch.life, dispatch.key
@@ -49,13 +48,24 @@ pub(super) fn dispatch_is_announced(evidence: &Evidence) -> Vec<String> {
     found
 }
 
+/// Keys of all calls whose start is recorded.
+fn keys(snapshot: &Snapshot) -> BTreeSet<&str> {
+    let started = snapshot.runs.iter().flat_map(Run::facts).filter_map(|fact| match fact {
+        RunEvent::ToolStarted { idempotency_key, .. } => Some(idempotency_key.as_str()),
+        _ => None,
+    });
+    started.collect()
+}
+
 pub(super) fn once_is_once(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
     let mut known = BTreeSet::new();
+    let mut dispatched: BTreeMap<&str, usize> = BTreeMap::new();
+    evidence.effects.iter().for_each(|dispatch| *dispatched.entry(&dispatch.name).or_default() += 1);
     for run in &evidence.end.runs {
         for call in calls(run) {
             let Some(name) = effect(call) else { continue };
-            let times = evidence.effects.iter().filter(|dispatch| dispatch.name == name).count();
+            let times = dispatched.get(name.as_str()).copied().unwrap_or(0);
             if times > 1 {
                 found.push(format!("{name} happened {times} times"));
             }
@@ -72,12 +82,15 @@ pub(super) fn once_is_once(evidence: &Evidence) -> Vec<String> {
 
 pub(super) fn keyed_is_once(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
+    let mut arrived: BTreeMap<String, usize> = BTreeMap::new();
+    for text in evidence.end.runs.iter().filter_map(input) {
+        plan::said(&text).into_iter().for_each(|(id, _)| *arrived.entry(id).or_default() += 1);
+    }
     for run in &evidence.end.runs {
         for call in calls(run).into_iter().filter(|call| call.name == "sessions_send") {
             let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
             let Some((id, _)) = plan::said(arguments["message"].as_str().unwrap_or_default()).pop() else { continue };
-            let arrived = |child: &&Run| child.session != run.session && asks(child, &id);
-            let times = evidence.end.runs.iter().filter(arrived).count();
+            let times = arrived.get(&id).copied().unwrap_or(0);
             let was_sent = ended(run, call) == Some(ToolStatus::Ok);
             if times > 1 || (was_sent && times == 0) {
                 found.push(format!("the message {id} of run {} arrived {times} times", run.id));
@@ -87,11 +100,16 @@ pub(super) fn keyed_is_once(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-fn asks(run: &Run, id: &str) -> bool {
-    run.facts().any(|fact| match fact {
-        RunEvent::Accepted { request, .. } => plan::says(&request.input.text(), id),
-        _ => false,
+/// The text a run was asked with.
+fn input(run: &Run) -> Option<String> {
+    run.facts().find_map(|fact| match fact {
+        RunEvent::Accepted { request, .. } => Some(request.input.text()),
+        _ => None,
     })
+}
+
+fn asks(run: &Run, id: &str) -> bool {
+    input(run).is_some_and(|text| plan::says(&text, id))
 }
 
 pub(super) fn files_hold(evidence: &Evidence) -> Vec<String> {
@@ -144,7 +162,7 @@ fn later<'a>(evidence: &'a Evidence, snapshot: &Snapshot, run: &Run) -> Vec<&'a 
 
 pub(super) fn model_calls_are_paid_once(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
-    let kills = evidence.crashes.len();
+    let kills = evidence.kills;
     let mut per_life: BTreeMap<(&str, usize), usize> = BTreeMap::new();
     let mut total: BTreeMap<&str, usize> = BTreeMap::new();
     for call in evidence.calls.iter().filter(|call| !call.step.starts_with(plan::FAILING)) {

@@ -1,12 +1,11 @@
 //! Rules about what people read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use openclaw_domain::{RunEvent, Turn};
 
 use crate::evidence::Evidence;
 use crate::plan;
-use crate::snapshot::Entry;
 
 pub(super) fn is_numbered(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
@@ -23,14 +22,24 @@ pub(super) fn is_numbered(evidence: &Evidence) -> Vec<String> {
 }
 
 pub(super) fn messages_are_there_once(evidence: &Evidence) -> Vec<String> {
+    let (mut said, mut answered) = (Counts::new(), Counts::new());
+    for entry in &evidence.end.entries {
+        match &entry.turn {
+            Turn::User(turn) => {
+                plan::said(&turn.text()).into_iter().for_each(|(id, _)| *said.entry(id).or_default() += 1)
+            }
+            Turn::Assistant(turn) => {
+                plan::ids(&turn.text()).into_iter().for_each(|id| *answered.entry(id).or_default() += 1);
+            }
+        }
+    }
+    let status: HashMap<&str, &str> =
+        evidence.end.runs.iter().map(|run| (run.id.as_str(), run.status.as_str())).collect();
     let mut found = Vec::new();
     for say in &evidence.said {
         let id = format!("#{}", say.id);
-        let status = evidence.end.runs.iter().find(|run| run.id == say.id).map(|run| run.status.as_str());
-        let said = count(evidence, |turn| matches!(turn, Turn::User(turn) if plan::says(&turn.text(), say.id)));
-        let answered =
-            count(evidence, |turn| matches!(turn, Turn::Assistant(turn) if plan::ids(&turn.text()).contains(&id)));
-        let is_done = status == Some("done");
+        let is_done = status.get(say.id.as_str()) == Some(&"done");
+        let (said, answered) = (said.get(&say.id).copied().unwrap_or(0), answered.get(&id).copied().unwrap_or(0));
         if said > 1 || (is_done && said != 1) {
             found.push(format!("{id} stands {said} times in the transcripts"));
         }
@@ -41,30 +50,23 @@ pub(super) fn messages_are_there_once(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-fn count(evidence: &Evidence, fits: impl Fn(&Turn) -> bool) -> usize {
-    evidence.end.entries.iter().filter(|entry| fits(&entry.turn)).count()
-}
+type Counts = HashMap<String, usize>;
 
 pub(super) fn turns_are_the_models(evidence: &Evidence) -> Vec<String> {
+    let mut written: HashMap<(&str, &str), Vec<String>> = HashMap::new();
+    for entry in &evidence.end.entries {
+        if let (Turn::Assistant(turn), Some(run)) = (&entry.turn, &entry.run) {
+            written.entry((&entry.session, run)).or_default().push(turn.text());
+        }
+    }
     let mut found = Vec::new();
     for run in &evidence.end.runs {
-        let given: Vec<String> = run
-            .facts()
-            .filter_map(|fact| match fact {
-                RunEvent::ModelDone { turn, .. } => Some(turn.text()),
-                _ => None,
-            })
-            .collect();
-        let written: Vec<String> = evidence
-            .end
-            .entries
-            .iter()
-            .filter(|entry| entry.run.as_deref() == Some(run.id.as_str()) && entry.session == run.session)
-            .filter_map(|entry| match &entry.turn {
-                Turn::Assistant(turn) => Some(turn.text()),
-                Turn::User(_) => None,
-            })
-            .collect();
+        let given = run.facts().filter_map(|fact| match fact {
+            RunEvent::ModelDone { turn, .. } => Some(turn.text()),
+            _ => None,
+        });
+        let given: Vec<String> = given.collect();
+        let written = written.remove(&(run.session.as_str(), run.id.as_str())).unwrap_or_default();
         if given != written {
             found.push(format!("run {}: its model gave {given:?}, the transcript has {written:?}", run.id));
         }
@@ -75,13 +77,21 @@ pub(super) fn turns_are_the_models(evidence: &Evidence) -> Vec<String> {
 pub(super) fn calls_have_results(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
+    let over: BTreeSet<(&str, &str)> = evidence
+        .end
+        .runs
+        .iter()
+        .filter(|run| run.is_final())
+        .map(|run| (run.session.as_str(), run.id.as_str()))
+        .collect();
     for entry in &evidence.end.entries {
         let Turn::Assistant(turn) = &entry.turn else { continue };
         for (call, result) in turn.calls() {
             if !seen.insert(call.id.clone()) {
                 found.push(format!("call {} stands twice in the transcripts", call.id));
             }
-            if result.is_none() && is_final(evidence, entry) {
+            let is_over = entry.run.as_ref().is_some_and(|run| over.contains(&(entry.session.as_str(), run.as_str())));
+            if result.is_none() && is_over {
                 found.push(format!("call {} of {} has no result", call.id, call.name));
             }
         }
@@ -106,9 +116,4 @@ pub(super) fn calls_have_results(evidence: &Evidence) -> Vec<String> {
         found.extend(wrong.map(|(call, times)| format!("call {call} of run {} has {times} results", run.id)));
     }
     found
-}
-
-fn is_final(evidence: &Evidence, entry: &Entry) -> bool {
-    let run = entry.run.as_deref();
-    evidence.end.runs.iter().any(|it| Some(it.id.as_str()) == run && it.session == entry.session && it.is_final())
 }
