@@ -18,14 +18,13 @@ pub(crate) fn call_key(session: &SessionId, run: &RunId, call: &CallId) -> Strin
 /// Arguments that differ only in the order of keys or in spaces are the same.
 pub(crate) fn action_key(root: &SessionKey, call: &ToolCall) -> String {
     // Arguments that are no JSON are refused before this.
-    let canonical = serde_json::from_str::<serde_json::Value>(&call.arguments)
-        .map_or_else(
-            |_| call.arguments.clone(),
-            |mut value| {
-                value.sort_all_objects();
-                value.to_string()
-            },
-        );
+    let canonical = serde_json::from_str::<serde_json::Value>(&call.arguments).map_or_else(
+        |_| call.arguments.clone(),
+        |mut value| {
+            value.sort_all_objects();
+            value.to_string()
+        },
+    );
     key(&[root.as_str(), &call.name, &canonical])
 }
 

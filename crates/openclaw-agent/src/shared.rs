@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
-use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
     Catalog, Clock, ContextSource, CrashHook, Gate, Grants, Journal, Memories, Model, Moment, Net, Processes, RunObserver, Runs,
     Sessions, Site, Tool, Variables, Workspaces,
 };
+use openclaw_domain::{Question, SessionKey};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 

@@ -11,9 +11,7 @@ use openclaw_domain::gate::{self, Admission, Evidence, Request};
 use openclaw_domain::message::{Part, ToolStatus};
 use openclaw_domain::ports::{Tool, ToolCx};
 use openclaw_domain::tool::{Effect, Error, Probed, ToolOutput};
-use openclaw_domain::{
-    CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult,
-};
+use openclaw_domain::{CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult};
 
 use crate::model_call::Preparation;
 use crate::publish::Publisher;
@@ -136,9 +134,22 @@ pub(crate) fn run(
         metrics::counter!(crate::metrics::TOOL_CALLS_TOTAL, "tool" => call.name.clone(), "status" => status)
             .increment(1);
         metrics::histogram!(crate::metrics::TOOL_SECONDS, "tool" => call.name.clone()).record(took.as_secs_f64());
-        EndedCall { call, result, took }
+        EndedCall { call, result: result.map(|result| timed(result, took)), took }
     }
     .boxed()
+}
+
+/// Notes how long a call took, unless the tool says so itself.
+fn timed(mut result: ToolResult, took: Duration) -> ToolResult {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match &mut result.details {
+        serde_json::Value::Null => result.details = serde_json::json!({ "durationMs": millis }),
+        serde_json::Value::Object(facts) => {
+            facts.entry("durationMs").or_insert_with(|| millis.into());
+        }
+        _ => {}
+    }
+    result
 }
 
 /// A call of an earlier process, and what its tool found out.

@@ -1,8 +1,8 @@
 //! Turns effects into events, and what happens into events.
 
 use openclaw_domain::approval::{Approval, Decision, Grant};
-use openclaw_domain::gate;
 use openclaw_domain::catalog::UnknownOutcome;
+use openclaw_domain::gate;
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{self, ErrorClass, ModelEvent};
 use openclaw_domain::ports::OpenAction;

@@ -174,7 +174,8 @@ impl Lane {
 
 /// The admission of input that does not begin at once.
 fn queued(request: RunRequest, agent: Agent, at: Timestamp) -> Admission {
-    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime };
+    let accepted =
+        RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime };
     Admission { request, events: vec![accepted], transcript: false, owner: None, at }
 }
 

@@ -108,7 +108,10 @@ impl Lane {
         self.shared.reach("waiting_claimed");
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
-        step::step(&mut state, &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime });
+        step::step(
+            &mut state,
+            &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
+        );
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_agent::{Engine, Options, Ports};
+use openclaw_domain::catalog::UnknownOutcome;
 use openclaw_domain::ports::{Gate, Journal, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::session::EntryQuery;
@@ -11,7 +12,7 @@ use openclaw_domain::{AssistantTurn, Fault, RunId, RunRequest, SessionKey, Times
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::{
     AllowAll, FakeClock, FakeNet, FakeProcesses, FakeTool, FixedCatalog, FixedContext, MemoryFiles, Recorder,
-    ScriptedModel,
+    ScriptedModel, observer::PATIENCE,
 };
 
 /// An engine and everything a test wants to look at.
@@ -32,6 +33,7 @@ pub struct Setup {
     pub store: Arc<Store>,
     pub owner: &'static str,
     pub approval_timeout: Option<Duration>,
+    pub unknown_outcome: UnknownOutcome,
     /// Stands in for the store's journal.
     pub journal: Option<Arc<dyn Journal>>,
 }
@@ -46,6 +48,7 @@ impl Setup {
             store: Arc::new(Store::new()),
             owner: "boot-1",
             approval_timeout: None,
+            unknown_outcome: UnknownOutcome::Ask,
             journal: None,
         }
     }
@@ -61,6 +64,7 @@ impl Setup {
         let tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
         let catalog = FixedCatalog::new().with_limits(&self.limits).with_tools(specs);
+        let catalog = catalog.with_unknown_outcome(self.unknown_outcome);
         let ports = Ports {
             journal: self.journal.unwrap_or_else(|| self.store.clone()),
             sessions: self.store.clone(),
@@ -98,7 +102,8 @@ impl Rig {
     }
 
     pub async fn ended(&self, id: &str) -> Outcome {
-        self.engine.wait(None, &run(id)).await.unwrap().unwrap()
+        let ended = tokio::time::timeout(PATIENCE, self.engine.wait(None, &run(id))).await;
+        ended.unwrap_or_else(|_| panic!("run {id} did not end")).unwrap().unwrap()
     }
 
     /// Returns the first assistant turn that request number `n` carried, from 0.
@@ -142,3 +147,90 @@ pub fn request(id: &str, text: &str, queue: QueueMode) -> RunRequest {
     let input = UserTurn::owner(text, Timestamp(0));
     RunRequest { queue, ..RunRequest::new(run(id), session(), input, Source::Chat) }
 }
+
+/// Implements the journal for a wrapper with a field `inner` that holds the
+/// real one; only `append` differs.
+macro_rules! delegate_journal {
+    ($name:ident, append = |$this:ident, $batch:ident| $append:block) => {
+        #[async_trait::async_trait]
+        impl openclaw_domain::ports::Journal for $name {
+            async fn admit(
+                &self,
+                admission: openclaw_domain::ports::Admission,
+            ) -> Result<openclaw_domain::ports::Admitted, openclaw_domain::ports::JournalError> {
+                self.inner.admit(admission).await
+            }
+
+            async fn claim(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+                owner: &str,
+            ) -> Result<(openclaw_domain::Epoch, openclaw_domain::Seq), openclaw_domain::ports::JournalError> {
+                self.inner.claim(session, run, owner).await
+            }
+
+            async fn append(
+                &self,
+                $batch: openclaw_domain::ports::Batch,
+            ) -> Result<Vec<openclaw_domain::session::Entry>, openclaw_domain::ports::JournalError> {
+                let $this = self;
+                $append
+            }
+
+            async fn events(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+                after: openclaw_domain::Seq,
+                limit: usize,
+            ) -> Result<Vec<openclaw_domain::Recorded>, openclaw_domain::ports::JournalError> {
+                self.inner.events(session, run, after, limit).await
+            }
+
+            async fn open_actions(
+                &self,
+            ) -> Result<Vec<openclaw_domain::ports::OpenAction>, openclaw_domain::ports::JournalError> {
+                self.inner.open_actions().await
+            }
+
+            async fn settle_action(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+                call: &openclaw_domain::CallId,
+                answer: openclaw_domain::Answer,
+            ) -> Result<bool, openclaw_domain::ports::JournalError> {
+                self.inner.settle_action(session, run, call, answer).await
+            }
+
+            async fn keep_checkpoint(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+                epoch: openclaw_domain::Epoch,
+                checkpoint: openclaw_domain::ports::Checkpoint,
+            ) -> Result<(), openclaw_domain::ports::JournalError> {
+                self.inner.keep_checkpoint(session, run, epoch, checkpoint).await
+            }
+
+            async fn checkpoint(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+            ) -> Result<Option<openclaw_domain::ports::Checkpoint>, openclaw_domain::ports::JournalError> {
+                self.inner.checkpoint(session, run).await
+            }
+
+            async fn runs(
+                &self,
+                session: Option<&openclaw_domain::SessionKey>,
+                unfinished_only: bool,
+                limit: usize,
+            ) -> Result<Vec<openclaw_domain::ports::RunRecord>, openclaw_domain::ports::JournalError> {
+                self.inner.runs(session, unfinished_only, limit).await
+            }
+        }
+    };
+}
+pub(crate) use delegate_journal;

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod harness;
+mod ledger;
 mod limits;
 mod queueing;
 mod recovery;

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::conversation::Turn;
+use crate::delivery::Delivery;
 use crate::event::{Recorded, RunEvent};
 use crate::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
-use crate::delivery::Delivery;
 use crate::question::Answer;
 use crate::run::{Outcome, RunRequest, Status};
 use crate::session::Entry;
@@ -59,8 +59,13 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`Error::NoSuchRun`].
-    async fn settle_action(&self, session: &SessionKey, run: &RunId, call: &CallId, answer: Answer)
-    -> Result<bool, Error>;
+    async fn settle_action(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        call: &CallId,
+        answer: Answer,
+    ) -> Result<bool, Error>;
 
     /// Keeps a checkpoint in place of the run's earlier ones. Losing it loses nothing.
     ///

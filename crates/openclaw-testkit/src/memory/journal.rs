@@ -225,7 +225,13 @@ impl Run {
                 RunEvent::ToolIntent { call, tool, effect: Effect::Keyed | Effect::Once, action, digest } => {
                     let action = if action.is_empty() { digest.clone() } else { action.clone() };
                     let (session, run) = (self.record.session.clone(), self.record.id.clone());
-                    open.insert(call.clone(), (OpenAction { action, session, run, call: call.clone(), tool: tool.clone() }, Outcomes::NotStarted));
+                    open.insert(
+                        call.clone(),
+                        (
+                            OpenAction { action, session, run, call: call.clone(), tool: tool.clone() },
+                            Outcomes::NotStarted,
+                        ),
+                    );
                 }
                 RunEvent::ToolStarted { call, .. } => {
                     open.entry(call.clone()).and_modify(|(_, outcome)| *outcome = Outcomes::Started);
@@ -247,9 +253,9 @@ impl Run {
                 _ => {}
             }
         }
-        let started = open.into_values().filter(|(action, outcome)| {
-            *outcome != Outcomes::NotStarted && !self.settled.contains(&action.call)
-        });
+        let started = open
+            .into_values()
+            .filter(|(action, outcome)| *outcome != Outcomes::NotStarted && !self.settled.contains(&action.call));
         started.map(|(action, _)| action).collect()
     }
 

@@ -34,7 +34,8 @@ pub(super) struct Addition {
 
 /// Checks and encodes a batch; hands back the turns that join the transcript.
 pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<Error>> {
-    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } = batch;
+    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } =
+        batch;
     if events.iter().any(|event| matches!(event, RunEvent::Claimed { .. })) {
         return Err(broken_rule(format!("run {run}: only a claim appends the event claimed")));
     }
@@ -51,7 +52,8 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
         None => None,
     };
-    let addition = Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
+    let addition =
+        Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
     Ok((addition, entries))
 }
 

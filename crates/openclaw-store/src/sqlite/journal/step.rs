@@ -17,14 +17,32 @@ use crate::sqlite::error::{Failure, WorkError, damaged};
 /// What an event says about a tool call.
 #[derive(Debug)]
 pub(super) enum ToolFact {
-    Intent { call: CallId, tool: String, effect: Effect, action: Vec<u8> },
-    Started { call: CallId, key: String },
-    Ended { call: CallId, status: ToolStatus },
-    Unsure { call: CallId },
-    Settled { call: CallId, answer: Answer },
+    Intent {
+        call: CallId,
+        tool: String,
+        effect: Effect,
+        action: Vec<u8>,
+    },
+    Started {
+        call: CallId,
+        key: String,
+    },
+    Ended {
+        call: CallId,
+        status: ToolStatus,
+    },
+    Unsure {
+        call: CallId,
+    },
+    Settled {
+        call: CallId,
+        answer: Answer,
+    },
     /// The run ended: what was dispatched and not answered stays unknown,
     /// unless a person stopped the run, who then knows what was stopped.
-    Over { by_person: bool },
+    Over {
+        by_person: bool,
+    },
 }
 
 impl ToolFact {
@@ -45,7 +63,9 @@ impl ToolFact {
             RunEvent::ToolSettled { call, answer, .. } => {
                 Some(ToolFact::Settled { call: call.clone(), answer: *answer })
             }
-            RunEvent::Ended { outcome } => Some(ToolFact::Over { by_person: matches!(outcome.end, End::Cancelled { .. }) }),
+            RunEvent::Ended { outcome } => {
+                Some(ToolFact::Over { by_person: matches!(outcome.end, End::Cancelled { .. }) })
+            }
             RunEvent::Accepted { .. }
             | RunEvent::Claimed { .. }
             | RunEvent::Began { .. }
