@@ -120,7 +120,7 @@ fn said(acts: &[Act]) -> Vec<Say> {
     acts.iter()
         .filter_map(|act| match act {
             Act::Say(say) => Some(say.clone()),
-            Act::Calls(_) | Act::Over | Act::Asked | Act::Abort(_) => None,
+            Act::Calls(_) | Act::Over | Act::Asked | Act::Call(..) => None,
         })
         .collect()
 }
@@ -203,8 +203,8 @@ async fn tell(world: &World, acts: &[Act], evidence: &mut Evidence) -> anyhow::R
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            Act::Abort(session) => {
-                client.call("chat.abort", json!({ "sessionKey": session })).await.context("chat.abort")?;
+            Act::Call(method, params) => {
+                client.call(method, params.clone()).await.context(*method)?;
             }
             Act::Asked => {
                 while !watch.statuses()?.iter().any(|(_, status)| matches!(status.as_str(), "waiting" | "attention"))

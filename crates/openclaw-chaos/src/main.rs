@@ -172,11 +172,12 @@ async fn run_matrix(asked: Matrix) -> anyhow::Result<bool> {
     }
     report.missed.iter().for_each(|case| say(&format!("not reached this time: {case}")));
     report.unreached.iter().for_each(|name| say(&format!("no scenario reaches {name}")));
+    report.outdated.iter().for_each(|name| say(&format!("{name} is reached: take it out of AWAITED")));
     say(&report.summary());
     if let Some(path) = asked.report {
         std::fs::write(&path, serde_json::to_string_pretty(&report)?).with_context(|| path.display().to_string())?;
     }
-    Ok(report.failures.is_empty() && report.unreached.is_empty())
+    Ok(report.failures.is_empty() && report.unreached.is_empty() && report.outdated.is_empty())
 }
 
 async fn run_planted(asked: Planted) -> anyhow::Result<bool> {

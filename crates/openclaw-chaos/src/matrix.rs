@@ -56,6 +56,8 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Sites and moments that no scenario reaches, though one should.
     pub unreached: Vec<String>,
+    /// Sites that are reached although a list says that none reaches them.
+    pub outdated: Vec<String>,
     /// What chose the sample.
     pub seed: u64,
     /// How long it took, in seconds.
@@ -111,6 +113,7 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
     let mut report = Report { planned: planned.len(), seed: options.seed, ..Report::default() };
     if options.only.is_empty() {
         report.unreached = trace::expected().into_iter().filter(|name| !reached.contains(name)).collect();
+        report.outdated = trace::outdated(&reached);
     }
     let chosen = sample(planned, options);
     let total = chosen.len();

@@ -42,8 +42,8 @@ pub enum Act {
     Over,
     /// Waits until a run waits for a person.
     Asked,
-    /// Stops what a session does.
-    Abort(&'static str),
+    /// Calls a method that may be called again with the same effect.
+    Call(&'static str, Value),
 }
 
 /// A message.
@@ -77,86 +77,55 @@ impl Say {
 const MAIN: &str = "agent:main:main";
 const PEER: &str = "agent:main:peer";
 
+const fn row(name: &'static str, about: &'static str, acts: fn(&Ground) -> Vec<Act>) -> Scenario {
+    Scenario { name, about, config: none, acts, after: None }
+}
+
+impl Scenario {
+    const fn asking(mut self) -> Self {
+        self.config = ask;
+        self
+    }
+
+    const fn telling(mut self) -> Self {
+        self.config = tell;
+        self
+    }
+
+    /// Begins with a crash, so that the next one falls into a recovery.
+    const fn after(mut self, at: &'static str) -> Self {
+        self.after = Some(at);
+        self
+    }
+}
+
 /// All scenarios.
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "answer", about: "one model call", config: none, acts: answer, after: None },
-    Scenario {
-        name: "tools",
-        about: "a model and three tools, one after another: read, write, exec",
-        config: none,
-        acts: tools,
-        after: None,
-    },
-    Scenario {
-        name: "parallel",
-        about: "four tools at once, one of each effect class",
-        config: none,
-        acts: parallel,
-        after: None,
-    },
-    Scenario {
-        name: "approval",
-        about: "a command that a person must allow",
-        config: ask,
-        acts: approval,
-        after: None,
-    },
-    Scenario { name: "child", about: "another session answers: sessions_send", config: none, acts: child, after: None },
-    Scenario { name: "steer", about: "input that joins a run at work", config: none, acts: steer, after: None },
-    Scenario { name: "queue", about: "input that waits for its turn", config: none, acts: queue, after: None },
-    Scenario { name: "stream", about: "a long text, kept piece by piece", config: none, acts: stream, after: None },
-    Scenario { name: "abort", about: "a run that a person stops", config: none, acts: abort, after: None },
-    Scenario { name: "deadline", about: "a run whose time is up", config: none, acts: deadline, after: None },
-    Scenario { name: "refused", about: "a model that does not answer", config: none, acts: refused, after: None },
-    Scenario {
-        name: "recover-model",
-        about: "recovery of a model call",
-        config: none,
-        acts: stream,
-        after: Some("event.model_delta/after-commit:1"),
-    },
-    Scenario {
-        name: "recover-tools",
-        about: "recovery of four tools at work",
-        config: none,
-        acts: parallel,
-        after: Some("event.tool_started/after-commit:1"),
-    },
-    Scenario {
-        name: "recover-result",
-        about: "recovery of a command that was run",
-        config: none,
-        acts: tools,
-        after: Some("engine.tool_result/after-dispatch:3"),
-    },
-    Scenario {
-        name: "recover-approval",
-        about: "recovery of an open question",
-        config: ask,
-        acts: approval,
-        after: Some("event.approval_requested/after-commit:1"),
-    },
-    Scenario {
-        name: "recover-child",
-        about: "recovery of two sessions, one waiting for the other",
-        config: none,
-        acts: child,
-        after: Some("event.model_done/before-write:3"),
-    },
-    Scenario {
-        name: "recover-queue",
-        about: "recovery of a run and of waiting input",
-        config: none,
-        acts: queue,
-        after: Some("event.model_delta/after-commit:1"),
-    },
-    Scenario {
-        name: "recover-steer",
-        about: "recovery of a run that was given more input",
-        config: none,
-        acts: steer,
-        after: Some("event.steered/after-commit:1"),
-    },
+    row("answer", "one model call", answer),
+    row("tools", "a model and three tools, one after another: read, write, exec", tools),
+    row("parallel", "four tools at once, one of each effect class", parallel),
+    row("approval", "a command that a person must allow", approval).asking(),
+    row("child", "another session answers: sessions_send", child),
+    row("steer", "input that joins a run at work", steer),
+    row("queue", "input that waits for its turn", queue),
+    row("stream", "a long text, kept piece by piece", stream),
+    row("abort", "a run that a person stops", abort),
+    row("deadline", "a run whose time is up", deadline),
+    row("refused", "a model that does not answer", refused),
+    row("label", "a session that is changed", label),
+    row("recover-model", "recovery of a model call", stream).after("event.model_delta/after-commit:1"),
+    row("recover-tools", "recovery of four tools at work", parallel).after("event.tool_started/after-commit:1"),
+    row("recover-result", "recovery of a command that was run", tools).after("engine.tool_result/after-dispatch:3"),
+    row("recover-told", "recovery of a command whose outcome the model is told is unknown", tools)
+        .telling()
+        .after("engine.tool_result/after-dispatch:3"),
+    row("recover-approval", "recovery of an open question", approval)
+        .asking()
+        .after("event.approval_requested/after-commit:1"),
+    row("recover-child", "recovery of two sessions, one waiting for the other", child)
+        .after("event.model_done/before-write:3"),
+    row("recover-queue", "recovery of a run and of waiting input", queue).after("event.model_delta/after-commit:1"),
+    row("recover-steer", "recovery of a run that was given more input", steer).after("event.steered/after-commit:1"),
 ];
 
 /// Returns the scenario of this name.
@@ -170,6 +139,10 @@ fn none() -> Value {
 
 fn ask() -> Value {
     json!({ "tools": { "exec": { "mode": "ask" } } })
+}
+
+fn tell() -> Value {
+    json!({ "agents": { "defaults": { "unknownOutcome": "tell" } } })
 }
 
 /// A command with an effect that must not happen twice.
@@ -254,7 +227,7 @@ fn stream(_: &Ground) -> Vec<Act> {
 
 fn abort(_: &Ground) -> Vec<Act> {
     let say = Say { ends: &["cancelled", "done"], ..Say::main("m1", slow()) };
-    vec![Act::Say(say), Act::Calls(1), Act::Abort(MAIN), Act::Over]
+    vec![Act::Say(say), Act::Calls(1), Act::Call("chat.abort", json!({ "sessionKey": MAIN })), Act::Over]
 }
 
 fn deadline(_: &Ground) -> Vec<Act> {
@@ -265,4 +238,9 @@ fn deadline(_: &Ground) -> Vec<Act> {
 fn refused(_: &Ground) -> Vec<Act> {
     let plan = Plan { fails: true, ..Plan::default() };
     vec![Act::Say(Say { ends: &["failed"], ..Say::main("m1", plan) }), Act::Over]
+}
+
+fn label(_: &Ground) -> Vec<Act> {
+    let change = json!({ "key": MAIN, "label": "a name" });
+    vec![Act::Say(Say::main("m1", Plan::default())), Act::Over, Act::Call("sessions.patch", change), Act::Over]
 }

@@ -3,7 +3,7 @@
 //! One write calls the hook several times at the same instant: once for the
 //! operation and once per event. Such names share one kill.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openclaw_domain::ports::{Moment, SITES, Site};
 
@@ -76,11 +76,14 @@ pub fn kills(instants: &[Instant]) -> Vec<Kill> {
 pub const AWAITED: &[(Site, &str)] = &[
     (Site::Operation("journal.settle_action"), "no command of this build settles a call of a run that has ended"),
     (Site::Operation("journal.keep_checkpoint"), "this build keeps no checkpoints"),
-    (Site::Operation("sessions.open"), "a session is made by its first admission"),
-    (Site::Operation("sessions.change"), "no scenario changes a session"),
     (Site::Event("compacted"), "this build does not compact"),
-    (Site::Event("tool_settled"), "no command of this build answers a question about an outcome"),
 ];
+
+/// Returns awaited sites that were reached all the same: their rows are out of date.
+pub fn outdated(reached: &BTreeSet<String>) -> Vec<String> {
+    let is_reached = |site: &Site| reached.iter().any(|name| name.starts_with(&format!("{site}/")));
+    AWAITED.iter().filter(|(site, _)| is_reached(site)).map(|(site, _)| site.to_string()).collect()
+}
 
 /// Returns every `<site>/<moment>` there is, without those that are awaited.
 pub fn expected() -> Vec<String> {

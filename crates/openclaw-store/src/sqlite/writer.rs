@@ -226,11 +226,13 @@ impl Thread {
     /// Runs jobs until one is refused; tells whether none was.
     fn run_plainly(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         for job in group {
+            self.reach(job.sites(), Moment::BeforeWrite);
             let keep = job.run(&self.db);
             self.check_open()?;
             if !keep {
                 return Ok(false);
             }
+            self.reach(job.sites(), Moment::BeforeCommit);
         }
         Ok(true)
     }
