@@ -92,6 +92,7 @@ impl Driver {
 
     /// Turns what a tool found out into events: a result, another dispatch, or a question.
     pub(super) fn probed(&self, probed: ProbedCall) -> Vec<RunEvent> {
+        self.shared.reach("probe_result");
         let ProbedCall { call, found } = probed;
         let settled = |answer, by: &str| RunEvent::ToolSettled {
             question: String::new(),
@@ -220,6 +221,7 @@ impl Driver {
         self.live.push_text(&text);
         self.unflushed.push_str(&text);
         self.publisher.publish(Change::TextDelta(text));
+        self.shared.reach("model_text");
         if self.unflushed_since.is_none() {
             self.unflushed_since = Some(self.shared.ports.clock.monotonic());
         }
@@ -256,6 +258,7 @@ impl Driver {
     }
 
     fn completed(&mut self, mut completed: model::Completed) -> Vec<RunEvent> {
+        self.shared.reach("model_done");
         self.stream = None;
         self.forget_text();
         // Providers number their calls per turn; ours are unique in the session.
@@ -280,6 +283,7 @@ impl Driver {
 
     /// Turns an ended call into its event, or into the end of the run.
     pub(super) fn tool_ended(&mut self, ended: EndedCall) -> Vec<RunEvent> {
+        self.shared.reach("tool_result");
         match ended.result {
             Ok(result) => {
                 self.took.insert(ended.call.id.clone(), ended.took);
