@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Courier, Gate, Grants, Journal, Memories, Model, Net, Outbox, Processes, RunObserver,
-    Runs, Sessions, Tool, Variables, Workspaces,
+    Catalog, Clock, ContextSource, Courier, Gate, Grants, Journal, Memories, Model, Net, Outbox, Processes,
+    RunObserver, Runs, Sessions, Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
 use tokio::sync::{Notify, mpsc};

@@ -192,7 +192,15 @@ impl Feed<'_> {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
         let (run, session) = (self.request.id.clone(), self.request.session.clone());
-        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, cursor: Cursor::default(), at: AT, change });
+        self.hub.observe(&RunUpdate {
+            run,
+            session,
+            source: self.request.source,
+            seq: self.seq,
+            cursor: Cursor::default(),
+            at: AT,
+            change,
+        });
     }
 }
 
@@ -297,7 +305,15 @@ impl Approvals for EngineRuns {
 /// Makes an update about an approval.
 pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
     let source = openclaw_domain::run::Source::Chat;
-    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, cursor: Cursor::default(), at: AT, change }
+    RunUpdate {
+        run: approval.run.clone(),
+        session: approval.session.clone(),
+        source,
+        seq: 1,
+        cursor: Cursor::default(),
+        at: AT,
+        change,
+    }
 }
 
 /// A configuration held in memory.
