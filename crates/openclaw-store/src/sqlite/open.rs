@@ -19,6 +19,9 @@ use super::writer::Writer;
 /// Name of the database below the state directory.
 pub const DATABASE_FILE: &str = "db/openclaw.db";
 
+/// A connection belongs to one thread, so SQLite need not lock it at every call.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -74,7 +77,7 @@ impl Store {
     }
 
     fn start(path: &Path, options: &Options) -> Result<Self, StartError> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = Connection::open_with_flags(path, FLAGS)?;
         schema::prepare_writer(&db)?;
         let clock = LeaseClock::default();
         clock.register(&db)?;
@@ -82,7 +85,7 @@ impl Store {
             .map(|_| {
                 // Opened for writing too, because a reader of a write-ahead log
                 // must be able to make its index; `query_only` forbids the rest.
-                let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                let db = Connection::open_with_flags(path, FLAGS)?;
                 schema::prepare_reader(&db)?;
                 clock.register(&db)?;
                 Ok(db)
