@@ -21,8 +21,8 @@ use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey, Timestamp,
-    ToolResult, Turn, UserTurn,
+    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey,
+    Timestamp, ToolResult, Turn, UserTurn,
 };
 use tokio::sync::mpsc;
 

@@ -163,7 +163,18 @@ async fn rebuild(
         _ => None,
     });
     let started = started.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started, is_expired: false }))
+    Ok(Some(Interrupted {
+        request,
+        head: session.head,
+        session,
+        state,
+        written,
+        open_entry,
+        asked,
+        unsure,
+        started,
+        is_expired: false,
+    }))
 }
 
 fn journal(error: &JournalError) -> Fault {

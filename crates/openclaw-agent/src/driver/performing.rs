@@ -44,7 +44,7 @@ impl Driver {
                 let action = match self.begin_action(call, effect) {
                     Ok(action) => action,
                     Err(result) => {
-                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
+                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result });
                         return;
                     }
                 };
@@ -64,7 +64,7 @@ impl Driver {
 
     /// Enters a call in the ledger and returns the key of its action. A call
     /// whose action may have happened already is answered instead.
-    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
+    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, Box<ToolResult>> {
         let action = keys::action_key(self.root(), call);
         if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
             return Ok(action);
@@ -82,7 +82,7 @@ impl Driver {
                  became of it with: openclaw runs settle {} {} happened (or not-happened).",
                 holder.call, holder.run, holder.run, holder.call
             );
-            ToolResult::notice(ToolStatus::Failed, text)
+            Box::new(ToolResult::notice(ToolStatus::Failed, text))
         })
     }
 

@@ -69,7 +69,8 @@ impl Journal for Store {
             accepted_at: at,
             details,
         };
-        let mut run = Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None, lease_until };
+        let mut run =
+            Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None, lease_until };
         run.record_all(events, at);
         let (epoch, seq) = (run.record.epoch, run.record.seq);
         lane.runs.insert(id.clone(), run);
@@ -303,7 +304,8 @@ impl State {
     /// Puts the outcome of a child before its parent, unless nobody waits for it any more.
     pub(super) fn post(&mut self, to: &Parent, child: (SessionKey, RunId), outcome: Outcome, at: Timestamp) {
         let parent = self.lanes.get(&to.session).and_then(|lane| lane.runs.get(&to.run));
-        let is_answered = |run: &Run| run.events.iter().any(|event| ended_call(&event.event).as_ref() == Some(&to.call));
+        let is_answered =
+            |run: &Run| run.events.iter().any(|event| ended_call(&event.event).as_ref() == Some(&to.call));
         if parent.is_some_and(|run| !run.record.status.is_final() && !is_answered(run)) {
             let (session, run) = child;
             let mail = Mail { call: to.call.clone(), session, run, outcome, at };
