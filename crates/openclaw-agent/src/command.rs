@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::ports::Snapshotted;
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
 use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Timestamp};
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Resolve { id: String, decision: Decision, by: String },
     /// A person said what became of a call.
     Answer { id: String, answer: Answer, by: String },
+    /// Keep a checkpoint of this run, if it works.
+    Snapshot { run: RunId, reply: oneshot::Sender<Snapshotted> },
     /// Take up what an earlier process left: a run in the middle, and input that waits.
     Recover(Box<Recovered>),
     /// Drop everything and end.

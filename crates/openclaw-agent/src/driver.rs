@@ -5,6 +5,7 @@
 //! model stream and every tool of the run; the journal then shows a run without
 //! an end, which recovery picks up.
 
+mod checkpointing;
 mod journaling;
 mod performing;
 
@@ -16,6 +17,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, future::BoxFuture};
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::model::{ModelEvent, ModelStream};
+use openclaw_domain::ports::Snapshotted;
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
@@ -23,7 +25,7 @@ use openclaw_domain::{
     Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, Timestamp, Turn,
     UserTurn,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model_call::{self, Preparation};
 use crate::publish::Publisher;
@@ -48,6 +50,8 @@ pub(crate) enum Control {
     Resolve { approval: String, decision: Decision, by: String },
     /// A person said what became of a call.
     Answer { question: String, answer: Answer, by: String },
+    /// Keep a checkpoint.
+    Snapshot { reply: oneshot::Sender<Snapshotted> },
 }
 
 /// What a run needs to go on from where its journal stands.
@@ -134,6 +138,7 @@ pub(crate) struct Driver {
     took: BTreeMap<CallId, Duration>,
     started_at: openclaw_domain::Timestamp,
     ended: Option<Arc<Outcome>>,
+    keeping: checkpointing::Keeping,
 }
 
 /// Why a run could not be driven to its end; the journal says how far it got.
@@ -176,6 +181,7 @@ impl Driver {
             took: BTreeMap::new(),
             started_at: start.started_at,
             ended: None,
+            keeping: checkpointing::Keeping::default(),
         };
         (driver, start.effects, start.events)
     }
@@ -205,6 +211,7 @@ impl Driver {
         loop {
             let events = self.perform(effects);
             effects = if events.is_empty() && self.ended.is_none() {
+                self.checkpoint_if_due().await;
                 self.launch().await;
                 let event = self.next_event().await?;
                 self.record(event).await?
@@ -264,6 +271,7 @@ impl Driver {
             self.stopwatch.set_running(!parked, now);
             let deadline = self.stopwatch.left(self.duration_max(), now);
             let lapse = self.next_lapse();
+            let checkpoint = self.next_checkpoint();
             let flush = self.unflushed_since.map(|since| (since + DELTA_FLUSH).saturating_sub(now));
             let clock = self.shared.ports.clock.clone();
             let timer = |after: Option<Duration>| {
@@ -277,11 +285,14 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                Some(control) = self.control.recv() => {
-                    if let Some(event) = self.told(control) {
-                        return Ok(vec![event]);
+                Some(control) = self.control.recv() => match control {
+                    Control::Snapshot { reply } => self.snapshot(reply).await,
+                    control => {
+                        if let Some(event) = self.told(control) {
+                            return Ok(vec![event]);
+                        }
                     }
-                }
+                },
                 item = next_of(&mut self.stream) => {
                     let events = self.model_says(item);
                     if !events.is_empty() {
@@ -296,6 +307,7 @@ impl Driver {
                         return Ok(vec![event]);
                     }
                 }
+                () = timer(checkpoint) => self.checkpoint_if_due().await,
                 () = timer(deadline) => return Ok(vec![RunEvent::DeadlinePassed]),
             }
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Approvals, JournalError, OpenAction, Questions, Runs, Tool};
+use openclaw_domain::ports::{
+    Approvals, JournalError, OpenAction, Questions, Runs, Snapshotted, Tool, Upkeep,
+};
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
@@ -45,11 +47,14 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        let (count, found) = crate::recover::recover(&self.shared).await?;
-        for (session, recovered) in found {
-            tell(&self.shared, &session, Command::Recover(Box::new(recovered)))?;
+        let tell = |session: &SessionKey, found| tell(&self.shared, session, Command::Recover(Box::new(found)));
+        let recovered = crate::recover::recover(&self.shared, tell).await;
+        if recovered.is_err() {
+            // Sessions that were found already work; whoever hears of a failed
+            // start must find nothing running.
+            self.shutdown().await;
         }
-        Ok(count)
+        recovered
     }
 
     /// Stops accepting and drops all running work. Unfinished runs stay in the
@@ -180,6 +185,17 @@ impl Questions for Engine {
             self.shared.actions.end(session, run, call);
         }
         Ok(settled)
+    }
+}
+
+#[async_trait]
+impl Upkeep for Engine {
+    async fn snapshot(&self, run: &RunId) -> Result<Snapshotted, Fault> {
+        let idle = || Fault::new(Kind::NotFound, format!("run {run} does not work now")).hint("openclaw runs list");
+        let found = self.shared.waiters.list(None).into_iter().find(|live| live.id == *run).ok_or_else(idle)?;
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, &found.session, Command::Snapshot { run: run.clone(), reply })?;
+        answer.await.map_err(|_dropped| idle())
     }
 }
 

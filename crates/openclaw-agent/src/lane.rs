@@ -108,6 +108,12 @@ impl Lane {
             Command::Answer { id, answer, by } => {
                 self.control(Control::Answer { question: id, answer, by });
             }
+            // Dropping the reply says that the run does not work.
+            Command::Snapshot { run, reply } => {
+                if self.running.as_ref().is_some_and(|running| running.request.id == run) {
+                    self.control(Control::Snapshot { reply });
+                }
+            }
             Command::Recover(found) => self.recover(*found).await,
             Command::Stop => {}
         }

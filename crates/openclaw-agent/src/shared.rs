@@ -28,6 +28,10 @@ pub struct Options {
     pub approval_timeout: Option<Duration>,
     /// An actor without work ends after this long and frees its memory.
     pub idle: Duration,
+    /// How often the state of a working run is kept, so that recovery is quick; `None` means never.
+    pub snapshot_interval: Option<Duration>,
+    /// Names this build: checkpoints of another one are not used.
+    pub build: String,
 }
 
 /// What the engine works with.

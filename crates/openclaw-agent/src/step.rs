@@ -13,8 +13,9 @@ use openclaw_domain::model::{Selected, StopReason, Usage};
 use openclaw_domain::question::{Answer, Question};
 use openclaw_domain::run::{End, Limit};
 use openclaw_domain::{
-    AssistantTurn, CallId, Conversation, Limits, RunEvent, RunId, RunRequest, ToolCall, ToolResult, Turn, UserTurn,
+    AssistantTurn, CallId, Conversation, Limits, RunEvent, RunId, RunRequest, Seq, ToolCall, ToolResult, Turn, UserTurn,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::breaker::Breaker;
 
@@ -57,7 +58,7 @@ pub enum Effect {
 }
 
 /// Where an open tool call is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CallState {
     /// Waiting for a free place.
     Planned,
@@ -84,8 +85,15 @@ impl CallState {
 }
 
 /// A run, as the fold of its events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunState {
+    /// Position of the last event that was folded in.
+    pub seq: Seq,
+    /// Turns of the conversation that are older than the run.
+    pub earlier: usize,
+    /// Last transcript entry among them, once the run began.
+    pub began_after: Option<u64>,
     /// What was asked; `None` before `accepted`.
     pub request: Option<RunRequest>,
     /// The ceilings in force.
@@ -122,6 +130,9 @@ impl RunState {
     /// Makes the state before the first event; `earlier` is the conversation so far.
     pub fn new(earlier: Vec<Turn>) -> Self {
         Self {
+            seq: Seq(0),
+            earlier: earlier.len(),
+            began_after: None,
             request: None,
             limits: Limits::default(),
             conversation: Conversation::resume(earlier),
@@ -174,6 +185,7 @@ impl RunState {
 
 /// Folds one event into the state and returns what is to be done about it.
 pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
+    state.seq = state.seq.next();
     if state.is_ended {
         return Vec::new();
     }
@@ -185,7 +197,8 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
             Vec::new()
         }
         RunEvent::Claimed { .. } => Vec::new(),
-        RunEvent::Began { .. } => {
+        RunEvent::Began { transcript_head } => {
+            state.began_after = Some(*transcript_head);
             join_steered(state);
             vec![Effect::CallModel { step: 1 }]
         }

@@ -36,6 +36,9 @@ use crate::{access, machine, tools};
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
 
+/// The state of a working run is kept this often (`durability.md` §3.6).
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What differs between a gateway and an embedded runtime.
 pub(crate) struct Plan {
     /// The configuration, loaded.
@@ -152,7 +155,16 @@ fn engine_options(loaded: &Loaded) -> openclaw_agent::Options {
         owner: uuid::Uuid::now_v7().to_string(),
         approval_timeout: seconds.map(Duration::from_secs),
         idle: LANE_IDLE,
+        snapshot_interval: snapshot_interval(loaded),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// How often the state of a working run is kept.
+fn snapshot_interval(loaded: &Loaded) -> Option<Duration> {
+    let defaults = &loaded.value["agents"]["defaults"];
+    let every = defaults["snapshotInterval"].as_u64().map_or(SNAPSHOT_INTERVAL, Duration::from_millis);
+    defaults["snapshot"].as_bool().unwrap_or(true).then_some(every)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one argument per part; a struct would only repeat Ports")]

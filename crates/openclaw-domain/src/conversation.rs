@@ -55,6 +55,20 @@ impl Conversation {
         self.turns
     }
 
+    /// Returns the turns from number `first` on, as they stand.
+    pub fn since(&self, first: usize) -> Conversation {
+        Self { turns: self.turns.get(first..).unwrap_or_default().to_vec() }
+    }
+
+    /// Puts earlier turns before these, settling calls an earlier run left open.
+    /// Calls of these turns stay as they are.
+    #[must_use]
+    pub fn preceded_by(self, earlier: Vec<Turn>) -> Conversation {
+        let mut conversation = Self::resume(earlier);
+        conversation.turns.extend(self.turns);
+        conversation
+    }
+
     /// Adds what somebody said.
     pub fn say(&mut self, turn: UserTurn) {
         self.turns.push(Turn::User(turn));

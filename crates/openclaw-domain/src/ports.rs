@@ -19,6 +19,7 @@ mod records;
 mod runs;
 mod settings;
 mod tool;
+mod upkeep;
 
 pub use catalog::Catalog;
 pub use clock::Clock;
@@ -38,3 +39,4 @@ pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessi
 pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};
+pub use upkeep::{Snapshotted, Upkeep};

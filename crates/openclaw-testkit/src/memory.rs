@@ -33,6 +33,13 @@ impl Store {
         Self::default()
     }
 
+    /// Removes every checkpoint, as a store may.
+    pub fn lose_checkpoints(&self) {
+        let mut state = self.state();
+        let runs = state.lanes.values_mut().flat_map(|lane| lane.runs.values_mut());
+        runs.for_each(|run| run.checkpoint = None);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

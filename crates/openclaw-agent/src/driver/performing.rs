@@ -148,6 +148,7 @@ impl Driver {
         match control {
             Control::Steer { input, turn } => Some(RunEvent::Steered { input, turn }),
             Control::Cancel { by } => Some(RunEvent::CancelRequested { by }),
+            Control::Snapshot { .. } => None,
             Control::Answer { question, answer, by } => {
                 let call = self.unsure.get(&question)?.call.id.clone();
                 Some(RunEvent::ToolSettled { question, call, answer, by })

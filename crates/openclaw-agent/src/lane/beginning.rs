@@ -179,7 +179,9 @@ impl Lane {
         self.running = Some(running);
     }
 
-    fn spawn(&self, turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+    fn spawn(&self, mut turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+        // Claims are not folded: they say who works, not what was done.
+        turn.state.seq = turn.seq;
         let (control, inbox) = mpsc::channel(CONTROL_MAX);
         let publisher = self.publisher(&turn.request);
         publisher.committed(turn.seq);

@@ -15,6 +15,9 @@ use openclaw_testkit::{
     ScriptedModel, observer::PATIENCE,
 };
 
+/// How often the state of a working run is kept.
+pub const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// An engine and everything a test wants to look at.
 pub struct Rig {
     pub engine: Arc<Engine>,
@@ -32,6 +35,7 @@ pub struct Setup {
     pub limits: Limits,
     pub store: Arc<Store>,
     pub owner: &'static str,
+    pub build: &'static str,
     pub approval_timeout: Option<Duration>,
     pub unknown_outcome: UnknownOutcome,
     /// Stands in for the store's journal.
@@ -47,6 +51,7 @@ impl Setup {
             limits: Limits::default(),
             store: Arc::new(Store::new()),
             owner: "boot-1",
+            build: "1.0.0",
             approval_timeout: None,
             unknown_outcome: UnknownOutcome::Ask,
             journal: None,
@@ -86,6 +91,8 @@ impl Setup {
             owner: self.owner.into(),
             approval_timeout: self.approval_timeout,
             idle: Duration::from_secs(300),
+            snapshot_interval: Some(SNAPSHOT_INTERVAL),
+            build: self.build.into(),
         };
         Rig { engine: Engine::new(options, ports), model, recorder, clock, store: self.store }
     }

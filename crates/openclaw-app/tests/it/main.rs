@@ -5,4 +5,5 @@ mod agent;
 mod crash;
 mod gateway;
 mod home;
+mod recovery;
 mod reload;
