@@ -6,6 +6,7 @@
 //! an end, which recovery picks up.
 
 mod checkpointing;
+mod compacting;
 mod journaling;
 mod performing;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, future::BoxFuture};
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::model::{ModelEvent, ModelStream};
 use openclaw_domain::ports::Snapshotted;
 use openclaw_domain::run::{Outcome, Status};
@@ -52,6 +54,8 @@ pub(crate) enum Control {
     Answer { question: String, answer: Answer, by: String },
     /// Keep a checkpoint.
     Snapshot { reply: oneshot::Sender<Snapshotted> },
+    /// Show older turns as a summary before the next model call.
+    Compact,
 }
 
 /// What a run needs to go on from where its journal stands.
@@ -93,6 +97,8 @@ pub(crate) struct Finished {
     pub(crate) head: u64,
     /// The conversation, for the next turn of the session.
     pub(crate) turns: Vec<Turn>,
+    /// What of it is shown as a summary.
+    pub(crate) compaction: Option<Compaction>,
     /// Inputs of other runs it took in: they end with it.
     pub(crate) carried: Vec<RunId>,
     /// Inputs it was given but never put before the model.
@@ -139,6 +145,7 @@ pub(crate) struct Driver {
     started_at: openclaw_domain::Timestamp,
     ended: Option<Arc<Outcome>>,
     keeping: checkpointing::Keeping,
+    shortening: compacting::Shortening,
 }
 
 /// Why a run could not be driven to its end; the journal says how far it got.
@@ -182,6 +189,7 @@ impl Driver {
             started_at: start.started_at,
             ended: None,
             keeping: checkpointing::Keeping::default(),
+            shortening: compacting::Shortening::default(),
         };
         (driver, start.effects, start.events)
     }
@@ -232,6 +240,7 @@ impl Driver {
             head: self.head,
             carried: self.state.carried,
             left,
+            compaction: self.state.compaction,
             turns: self.state.conversation.into_turns(),
         }
     }
@@ -241,6 +250,9 @@ impl Driver {
         for (permit, key) in std::mem::take(&mut self.admitted) {
             self.publisher.publish(Change::ToolStarted(permit.call().clone()));
             self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key));
+        }
+        if self.shorten().await {
+            return;
         }
         if std::mem::take(&mut self.model_due) {
             self.publisher.publish(Change::Phase(Phase::StartingModel));
@@ -292,6 +304,10 @@ impl Driver {
                             return Ok(vec![event]);
                         }
                     }
+                },
+                made = compacting::made(&mut self.shortening) => match self.shortened(made) {
+                    Some(events) => return Ok(events),
+                    None => self.launch().await,
                 },
                 item = next_of(&mut self.stream) => {
                     let events = self.model_says(item);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{
-    Approvals, JournalError, OpenAction, Questions, Runs, Snapshotted, Tool, Upkeep,
+    Approvals, Compacted, JournalError, OpenAction, Questions, Runs, Snapshotted, Tool, Upkeep,
 };
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
@@ -196,6 +197,18 @@ impl Upkeep for Engine {
         let (reply, answer) = oneshot::channel();
         tell(&self.shared, &found.session, Command::Snapshot { run: run.clone(), reply })?;
         answer.await.map_err(|_dropped| idle())
+    }
+
+    async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::Compact { reply })?;
+        answer.await.map_err(|_dropped| gone())?
+    }
+
+    async fn undo_compaction(&self, session: &SessionKey, id: u64, by: &str) -> Result<Kept, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::UndoCompaction { id, by: by.to_owned(), reply })?;
+        answer.await.map_err(|_dropped| gone())?
     }
 }
 

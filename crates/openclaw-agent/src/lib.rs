@@ -12,6 +12,7 @@ mod approvals;
 mod breaker;
 mod checkpoint;
 mod command;
+mod compaction;
 mod driver;
 mod engine;
 mod keys;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
+    Catalog, Clock, Compactions, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
     Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
@@ -41,6 +41,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// Which parts of them are shown as summaries.
+    pub compactions: Arc<dyn Compactions>,
     /// Models.
     pub model: Arc<dyn Model>,
     /// All tools that exist; the gate and the catalogue decide who gets which.

@@ -182,6 +182,7 @@ fn engine_ports(
     openclaw_agent::Ports {
         journal: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
+        compactions: Arc::new(store.clone()),
         model: parts.router.clone(),
         tools,
         gate: parts.gate.clone(),

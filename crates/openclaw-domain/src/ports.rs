@@ -5,6 +5,7 @@
 
 mod catalog;
 mod clock;
+mod compactions;
 mod context;
 mod files;
 mod gate;
@@ -23,6 +24,7 @@ mod upkeep;
 
 pub use catalog::Catalog;
 pub use clock::Clock;
+pub use compactions::Compactions;
 pub use context::{ContextRequest, ContextSource};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
@@ -39,4 +41,4 @@ pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessi
 pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};
-pub use upkeep::{Snapshotted, Upkeep};
+pub use upkeep::{Compacted, Snapshotted, Upkeep};

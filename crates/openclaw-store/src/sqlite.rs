@@ -12,6 +12,7 @@ mod writer;
 mod journal;
 mod sessions;
 
+mod compactions;
 mod devices;
 mod grants;
 mod memories;

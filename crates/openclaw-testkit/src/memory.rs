@@ -4,6 +4,7 @@
 //! suites ([`crate::contract`]), except that nothing outlives it and that
 //! [`recall`](openclaw_domain::ports::Memories::recall) ranks by simple counting.
 
+mod compactions;
 mod journal;
 mod records;
 
@@ -14,7 +15,8 @@ use openclaw_domain::approval::Grant;
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::device::{Device, PairingRequest};
 use openclaw_domain::event::Recorded;
-use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
+use openclaw_domain::compaction::Kept;
+use openclaw_domain::ids::{RunId, SessionId, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
 use openclaw_domain::ports::{Memory, RunRecord};
 use openclaw_domain::run::RunRequest;
@@ -68,6 +70,8 @@ struct Lane {
     /// Entries of all conversations; the current one's are the last.
     entries: Vec<Entry>,
     runs: BTreeMap<RunId, Run>,
+    /// Compactions with the conversation each is of, oldest first.
+    compactions: Vec<(SessionId, Kept)>,
 }
 
 #[derive(Debug)]
@@ -101,7 +105,8 @@ impl State {
                     lane.is_removed = false;
                 }
                 None => {
-                    let lane = Lane { session, is_removed: false, entries: Vec::new(), runs: BTreeMap::new() };
+                    let (entries, compactions) = (Vec::new(), Vec::new());
+                    let lane = Lane { session, is_removed: false, entries, runs: BTreeMap::new(), compactions };
                     self.lanes.insert(key.clone(), lane);
                 }
             }
@@ -162,6 +167,11 @@ mod tests {
     #[tokio::test]
     async fn the_memory_store_keeps_the_journal_contract() {
         contract::journal::journal(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_compactions_contract() {
+        contract::compactions::compactions(|| Arc::new(Store::new())).await;
     }
 
     #[tokio::test]

@@ -50,6 +50,7 @@ impl Driver {
             && self.probes.is_empty()
             && self.admitted.is_empty()
             && self.unflushed.is_empty()
+            && !self.shortening.is_making()
     }
 
     /// Keeps the state as it is. A failure costs nothing but time at the next

@@ -12,7 +12,7 @@ use openclaw_domain::tool::Effect;
 use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Seq, SessionId, Timestamp, ToolCall};
 use tokio::sync::mpsc;
 
-use super::admitting::fault;
+use super::admitting::{Opened, fault};
 use super::{CONTROL_MAX, Lane, Running};
 use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
@@ -43,7 +43,7 @@ impl Lane {
     pub(super) async fn begin_now(&mut self, request: RunRequest, agent: Agent) -> Result<Started, Fault> {
         self.settle().await?;
         let at = self.shared.ports.clock.now();
-        let (session, conversation) = self.open(at).await?;
+        let Opened { session, conversation, compaction } = self.open(at).await?;
         let events = vec![
             RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
             RunEvent::Claimed { owner: self.shared.options.owner.clone() },
@@ -57,7 +57,7 @@ impl Lane {
                 Admitted::Known(record) => return Ok(self.known(&record)),
                 Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
             };
-        let mut state = RunState::new(conversation.into_turns());
+        let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         for event in &events {
             // The effects of these events are recorded among them already.
             step::step(&mut state, event);
@@ -102,10 +102,10 @@ impl Lane {
         let agent = self.agent()?;
         self.settle().await?;
         let at = self.shared.ports.clock.now();
-        let (session, conversation) = self.open(at).await?;
+        let Opened { session, conversation, compaction } = self.open(at).await?;
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
-        let mut state = RunState::new(conversation.into_turns());
+        let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         let written = state.conversation.turns().len();
         step::step(
             &mut state,

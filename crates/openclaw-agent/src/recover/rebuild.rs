@@ -1,10 +1,12 @@
 //! Rebuilds one run from its checkpoint and journal, and finds its place in the transcript.
 
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::session::{Entry, EntryQuery};
 use openclaw_domain::{Timestamp, Turn};
 
 use super::*;
 use crate::checkpoint;
+use crate::lane::KEPT_MAX;
 use crate::step::{self, CallState, RunState};
 
 /// Rebuilds a run that has not ended.
@@ -40,9 +42,10 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
         Some(state) => {
             let (claimed, found) = (state.earlier, earlier.len());
             tracing::warn!(run = %record.id, claimed, found, "a checkpoint does not fit the transcript and is not used");
-            (RunState::new(earlier), events_after(shared, key, &record.id, Seq(0)).await?)
+            let tail = events_after(shared, key, &record.id, Seq(0)).await?;
+            (beginning(shared, key, record, earlier).await?, tail)
         }
-        None => (RunState::new(earlier), tail),
+        None => (beginning(shared, key, record, earlier).await?, tail),
     };
     let state = fold(state, &tail);
     let started = tail.iter().filter_map(|recorded| match &recorded.event {
@@ -78,6 +81,21 @@ async fn kept_state(shared: &Shared, key: &SessionKey, record: &RunRecord) -> Re
             Ok(None)
         }
     }
+}
+
+/// Returns the state before the run's first event: the conversation, and what
+/// of it was shown as a summary when the run began.
+async fn beginning(
+    shared: &Shared,
+    key: &SessionKey,
+    record: &RunRecord,
+    earlier: Vec<Turn>,
+) -> Result<RunState, Fault> {
+    let kept = shared.ports.compactions.history(key, KEPT_MAX).await.map_err(|error| records(&error))?;
+    let is_earlier = |kept: &Kept| kept.undone.is_none() && kept.run.as_ref() != Some(&record.id);
+    let compaction = kept.into_iter().find(is_earlier).map(|kept| kept.compaction);
+    let compaction = compaction.filter(|compaction| compaction.turns <= earlier.len());
+    Ok(RunState::new(earlier).showing(compaction))
 }
 
 fn fold(mut state: RunState, events: &[Recorded]) -> RunState {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_agent::{Engine, Options, Ports};
-use openclaw_domain::catalog::UnknownOutcome;
+use openclaw_domain::catalog::{Compacting, UnknownOutcome};
 use openclaw_domain::ports::{Gate, Journal, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::session::EntryQuery;
@@ -38,6 +38,9 @@ pub struct Setup {
     pub build: &'static str,
     pub approval_timeout: Option<Duration>,
     pub unknown_outcome: UnknownOutcome,
+    pub compacting: Compacting,
+    /// The model's context window, in tokens.
+    pub window: u32,
     /// Stands in for the store's journal.
     pub journal: Option<Arc<dyn Journal>>,
 }
@@ -54,6 +57,8 @@ impl Setup {
             build: "1.0.0",
             approval_timeout: None,
             unknown_outcome: UnknownOutcome::Ask,
+            compacting: Compacting::default(),
+            window: 128_000,
             journal: None,
         }
     }
@@ -69,10 +74,13 @@ impl Setup {
         let tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
         let catalog = FixedCatalog::new().with_limits(&self.limits).with_tools(specs);
-        let catalog = catalog.with_unknown_outcome(self.unknown_outcome);
+        let mut catalog = catalog.with_unknown_outcome(self.unknown_outcome);
+        catalog.agents[0].compaction = self.compacting;
+        catalog.models[0].context_window = Some(self.window);
         let ports = Ports {
             journal: self.journal.unwrap_or_else(|| self.store.clone()),
             sessions: self.store.clone(),
+            compactions: self.store.clone(),
             model: model.clone(),
             tools,
             gate: self.gate,

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod checkpoints;
+mod compaction;
 mod harness;
 mod ledger;
 mod limits;

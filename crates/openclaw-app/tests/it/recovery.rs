@@ -31,6 +31,7 @@ fn rig(folder: &std::path::Path, owner: &str, model: ScriptedModel) -> Rig {
     let ports = Ports {
         journal: kept.clone(),
         sessions: kept.clone(),
+        compactions: kept.clone(),
         model: Arc::new(model),
         tools: Vec::new(),
         gate: Arc::new(AllowAll),
@@ -86,8 +87,8 @@ async fn a_thousand_open_runs_are_taken_up_and_the_first_goes_on_at_once() {
     let found = began.elapsed();
     let first_event = in_time("the first event", resumed).await.unwrap();
     for n in 0..RUNS {
-        let ended = second.engine.wait(None, &format!("r{n}").parse().unwrap());
-        assert_eq!(in_time("a run", ended).await.unwrap().unwrap().text, "done");
+        let run = format!("r{n}").parse().unwrap();
+        assert_eq!(in_time("a run", second.engine.wait(None, &run)).await.unwrap().unwrap().text, "done");
     }
     println!("{RUNS} open runs: first event after {first_event:?}, all found after {found:?}, all ended after {:?}",
         began.elapsed());

@@ -20,6 +20,12 @@ async fn sqlite_keeps_the_journal_contract() {
 }
 
 #[tokio::test]
+async fn sqlite_keeps_the_compactions_contract() {
+    let folders = std::cell::RefCell::default();
+    contract::compactions::compactions(|| fresh(&folders)).await;
+}
+
+#[tokio::test]
 async fn sqlite_keeps_the_records_contract() {
     let folders = std::cell::RefCell::default();
     contract::records::records(|| fresh(&folders)).await;

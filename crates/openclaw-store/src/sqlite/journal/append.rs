@@ -13,6 +13,7 @@ use super::line::Line;
 use super::run::{self, RunRow};
 use super::{admit, broken_rule};
 use crate::sqlite::body::Body;
+use crate::sqlite::compactions;
 use crate::sqlite::error::WorkError;
 use crate::sqlite::sessions::lane::Lane;
 
@@ -29,6 +30,7 @@ pub(super) struct Addition {
     status: Option<Status>,
     outcome: Option<(Body, Usage)>,
     deliveries: Vec<Delivery>,
+    compactions: Vec<compactions::New>,
     at: Timestamp,
 }
 
@@ -42,6 +44,11 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
     if status.is_some_and(Status::is_final) != outcome.is_some() {
         return Err(broken_rule(format!("run {run}: a final status and an outcome come together")));
     }
+    let compacted = events.iter().filter_map(|event| match event {
+        RunEvent::Compacted { compaction, .. } => Some(compactions::New::of(compaction)),
+        _ => None,
+    });
+    let compactions = compacted.collect::<Result<_, _>>()?;
     let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
     let bodies = entries.iter().map(|turn| Body::of("a turn", turn)).collect::<Result<_, _>>()?;
     let amended = match amended {
@@ -53,7 +60,7 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         None => None,
     };
     let addition =
-        Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
+        Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, compactions, at };
     Ok((addition, entries))
 }
 
@@ -69,6 +76,9 @@ impl Addition {
             line.write(db, row.id, seq, self.epoch, self.at)?;
         }
         self.update_run(db, &row, seq)?;
+        for compaction in &self.compactions {
+            compaction.write(db, row.lane.id, row.lane.conversation, Some(self.run.as_str()), self.at)?;
+        }
         self.write_transcript(db, row.lane)
     }
 
