@@ -150,7 +150,10 @@ fn agent(
         compaction: compacting(router, &defaults["compaction"]),
         emoji: text(entry.pointer("/identity/emoji")),
         runtime: Runtime::default(),
-        unknown_outcome: UnknownOutcome::default(),
+        unknown_outcome: match either("unknownOutcome").and_then(Value::as_str) {
+            Some("tell") => UnknownOutcome::Tell,
+            _ => UnknownOutcome::Ask,
+        },
         is_default,
         id,
     }

@@ -16,7 +16,6 @@ use openclaw_protocol::frame::StateVersion;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 
-use crate::ceilings::Ceilings;
 use crate::client::Client;
 use crate::events::frame::{Frame, WhenSlow};
 use crate::events::names;
@@ -49,8 +48,6 @@ pub struct Hub {
     /// The last answers to questions, for those who wait for one.
     decided: Mutex<VecDeque<Decided>>,
     decided_more: Notify,
-    /// Whose wall-clock ceiling the runs asked for here have.
-    pub(crate) ceilings: Ceilings,
 }
 
 /// An answered question.
@@ -90,7 +87,6 @@ impl Hub {
             notes_taken: Mutex::new(Some(notes_taken)),
             decided: Mutex::default(),
             decided_more: Notify::new(),
-            ceilings: Ceilings::default(),
         })
     }
 
@@ -195,12 +191,6 @@ impl Hub {
         if followed.audience != audience {
             followed.listeners = self.listeners(&update.session);
             followed.audience = audience;
-        }
-        if let Change::Steered { input } = &update.change {
-            self.ceilings.share(input, &update.run);
-        }
-        if let Change::Ended(_) = &update.change {
-            followed.view.set_ceiling(self.ceilings.of(&update.run));
         }
         let outputs = followed.view.apply(update);
         // Pushing happens under the lock: updates of one run must reach a queue in order.

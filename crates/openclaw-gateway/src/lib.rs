@@ -9,7 +9,6 @@
 
 mod announce;
 mod auth;
-mod ceilings;
 mod client;
 mod conn;
 mod convert;

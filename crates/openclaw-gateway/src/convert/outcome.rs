@@ -6,8 +6,6 @@ use openclaw_domain::{RunId, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
 
-use crate::ceilings::Ceiling;
-
 /// Returns what a `lifecycle` end and `agent.wait` share.
 pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
     let is_visible = !outcome.text.is_empty();
@@ -37,40 +35,46 @@ pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
 fn error_kind(end: &End) -> Value {
     match end {
         End::Done | End::Cancelled { .. } => Value::Null,
-        End::Limited { limit, .. } => json!(limit),
+        End::Limited { limit, .. } => json!(named(*limit).0),
         End::ModelFailed { .. } => json!("model"),
         End::Failed { .. } => json!("internal"),
     }
 }
 
+/// Names a ceiling, and for the wall clock whose it was: clients know one word for both.
+fn named(limit: Limit) -> (&'static str, Option<&'static str>) {
+    match limit {
+        Limit::Iterations => ("iterations", None),
+        Limit::IdenticalCalls => ("identical_calls", None),
+        Limit::ErrorsInRow => ("errors_in_row", None),
+        Limit::Tokens => ("tokens", None),
+        Limit::Cost => ("cost", None),
+        Limit::Duration => ("duration", Some("agent")),
+        Limit::Timeout => ("duration", Some("request")),
+    }
+}
+
 /// Adds which ceiling ended a run and, when that was the time, whose it was.
-pub(crate) fn put_limit(payload: &mut Value, end: &End, ceiling: Option<Ceiling>) {
+pub(crate) fn put_limit(payload: &mut Value, end: &End) {
     let End::Limited { limit, .. } = end else { return };
-    payload["limit"] = json!(limit);
-    if let (Limit::Duration, Some(ceiling)) = (limit, ceiling) {
-        payload["ceiling"] = json!(ceiling);
+    let (name, whose) = named(*limit);
+    payload["limit"] = json!(name);
+    if let Some(whose) = whose {
+        payload["ceiling"] = json!(whose);
     }
 }
 
 /// Returns the same as one text, from coarse to fine: `limit:duration:request`.
-pub(crate) fn limit_path(end: &End, ceiling: Option<Ceiling>) -> Option<String> {
+pub(crate) fn limit_path(end: &End) -> Option<String> {
     let End::Limited { limit, .. } = end else { return None };
-    let name = match limit {
-        Limit::Iterations => "iterations",
-        Limit::IdenticalCalls => "identical_calls",
-        Limit::ErrorsInRow => "errors_in_row",
-        Limit::Tokens => "tokens",
-        Limit::Duration => "duration",
-        Limit::Cost => "cost",
-    };
-    Some(match ceiling.filter(|_| *limit == Limit::Duration) {
-        Some(ceiling) => format!("limit:{name}:{}", ceiling.as_str()),
-        None => format!("limit:{name}"),
+    Some(match named(*limit) {
+        (name, Some(whose)) => format!("limit:{name}:{whose}"),
+        (name, None) => format!("limit:{name}"),
     })
 }
 
 /// Returns the payload of `agent.wait` for an ended run.
-pub(crate) fn waited(run: &RunId, outcome: &Outcome, ceiling: Option<Ceiling>) -> Value {
+pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
     let mut payload = json!({ "runId": run, "startedAt": outcome.started_at, "endedAt": outcome.ended_at });
     let ending = ending(run.as_str(), outcome, &[]);
     match &outcome.end {
@@ -89,19 +93,14 @@ pub(crate) fn waited(run: &RunId, outcome: &Outcome, ceiling: Option<Ceiling>) -
             payload["error"] = json!(message);
             payload["stopReason"] = ending["stopReason"].clone();
             payload["errorKind"] = error_kind(&outcome.end);
-            put_limit(&mut payload, &outcome.end, ceiling);
+            put_limit(&mut payload, &outcome.end);
         }
     }
     payload
 }
 
 /// Returns the second answer of `agent`, or the error that takes its place.
-pub(crate) fn finished(
-    run: &RunId,
-    session: &SessionKey,
-    outcome: &Outcome,
-    ceiling: Option<Ceiling>,
-) -> Result<Value, ErrorBody> {
+pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> Result<Value, ErrorBody> {
     let took = outcome.ended_at.since(outcome.started_at);
     let (status, summary) = match &outcome.end {
         End::Done => ("ok", "completed"),
@@ -109,7 +108,7 @@ pub(crate) fn finished(
         End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
             let mut details = json!({ "runId": run, "status": "error", "errorKind": error_kind(&outcome.end),
                 "stopReason": ending(run.as_str(), outcome, &[])["stopReason"] });
-            put_limit(&mut details, &outcome.end, ceiling);
+            put_limit(&mut details, &outcome.end);
             let mut error = ErrorBody::new(ErrorCode::Unavailable, message.clone()).with_details(details);
             error.retryable = Some(false);
             return Err(error);
@@ -146,7 +145,6 @@ pub(crate) fn usage(usage: &Usage) -> Value {
 mod tests {
     use openclaw_domain::Timestamp;
     use openclaw_domain::model::ErrorClass;
-    use openclaw_domain::run::Limit;
 
     use super::*;
 
@@ -157,15 +155,15 @@ mod tests {
     }
 
     /// Returns what `agent` and `agent.wait` say.
-    fn both(end: End, ceiling: Option<Ceiling>) -> (Value, Value) {
+    fn both(end: End) -> (Value, Value) {
         let (outcome, run): (_, RunId) = (outcome(end), "r1".parse().unwrap());
-        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome, ceiling).unwrap_err().details;
-        (details.unwrap(), waited(&run, &outcome, ceiling))
+        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome).unwrap_err().details;
+        (details.unwrap(), waited(&run, &outcome))
     }
 
     /// Returns what `agent` and `agent.wait` say about an end, which must be the same.
     fn told(end: End) -> (Value, Value) {
-        let (details, waited) = both(end, None);
+        let (details, waited) = both(end);
         let pair = |value: &Value| (value["stopReason"].clone(), value["errorKind"].clone());
         assert_eq!(pair(&details), pair(&waited));
         pair(&details)
@@ -183,20 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_and_whose_it_is_are_said_when_known_and_only_for_the_time() {
+    fn the_ceiling_is_said_and_for_the_time_whose_it_was() {
         let limited = |limit| End::Limited { limit, message: "x".to_owned() };
-        for (limit, ceiling, expected, path) in [
-            (Limit::Duration, Some(Ceiling::Agent), json!(["duration", "agent"]), "limit:duration:agent"),
-            (Limit::Duration, Some(Ceiling::Request), json!(["duration", "request"]), "limit:duration:request"),
-            (Limit::Duration, None, json!(["duration", null]), "limit:duration"),
-            (Limit::ErrorsInRow, Some(Ceiling::Request), json!(["errors_in_row", null]), "limit:errors_in_row"),
+        for (limit, expected, path) in [
+            (Limit::Duration, json!(["duration", "agent"]), "limit:duration:agent"),
+            (Limit::Timeout, json!(["duration", "request"]), "limit:duration:request"),
+            (Limit::ErrorsInRow, json!(["errors_in_row", null]), "limit:errors_in_row"),
         ] {
-            let (details, waited) = both(limited(limit), ceiling);
+            let (details, waited) = both(limited(limit));
             assert_eq!(json!([details["limit"], details["ceiling"]]), expected);
             assert_eq!(json!([waited["limit"], waited["ceiling"]]), expected);
-            assert_eq!(limit_path(&limited(limit), ceiling).as_deref(), Some(path));
+            assert_eq!(limit_path(&limited(limit)).as_deref(), Some(path));
         }
-        assert_eq!(limit_path(&End::Done, Some(Ceiling::Agent)), None);
+        assert_eq!(limit_path(&End::Done), None);
     }
 
     #[test]
@@ -204,8 +201,7 @@ mod tests {
         for limit in
             [Limit::Iterations, Limit::IdenticalCalls, Limit::ErrorsInRow, Limit::Tokens, Limit::Duration, Limit::Cost]
         {
-            let path = limit_path(&End::Limited { limit, message: String::new() }, None);
-            assert_eq!(path, Some(format!("limit:{}", json!(limit).as_str().unwrap())));
+            assert_eq!(json!(named(limit).0), json!(limit));
         }
     }
 }

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use super::delta::{Block, Delta, Ids, Kind};
 use super::frame::{Frame, WhenSlow};
 use super::names;
-use crate::ceilings::Ceiling;
 use crate::convert;
 
 /// Names of tools repeated in the receipt, and inputs that joined the run.
@@ -49,7 +48,6 @@ pub(crate) struct View {
     selected: Option<Selected>,
     tools: Vec<String>,
     steered: Vec<RunId>,
-    ceiling: Option<Ceiling>,
 }
 
 impl View {
@@ -71,13 +69,7 @@ impl View {
             selected: None,
             tools: Vec::new(),
             steered: Vec::new(),
-            ceiling: None,
         }
-    }
-
-    /// Notes whose wall-clock ceiling the run has, when it is known.
-    pub(crate) fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
-        self.ceiling = ceiling;
     }
 
     /// Takes note of an update and returns what to send, in order.
@@ -266,7 +258,7 @@ impl View {
                 let mut chat = self.chat(update, "error");
                 chat.insert("errorMessage".to_owned(), json!(message));
                 chat.insert("errorKind".to_owned(), json!(error_kind(&outcome.end)));
-                if let Some(reason) = convert::outcome::limit_path(&outcome.end, self.ceiling) {
+                if let Some(reason) = convert::outcome::limit_path(&outcome.end) {
                     // The contract closes this payload; its free text names the ceiling.
                     chat.insert("stopReason".to_owned(), json!(reason));
                 }
@@ -275,7 +267,7 @@ impl View {
                 }
                 let mut end = self.receipt(outcome, "error");
                 end["error"] = json!(message);
-                convert::outcome::put_limit(&mut end, &outcome.end, self.ceiling);
+                convert::outcome::put_limit(&mut end, &outcome.end);
                 vec![self.agent(update, "lifecycle", end), Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close))]
             }
         };
@@ -331,7 +323,7 @@ fn assistant(text: &str, at: Timestamp) -> Value {
 fn error_kind(end: &End) -> &'static str {
     use openclaw_domain::model::ErrorClass;
     match end {
-        End::Limited { limit: Limit::Duration, .. } => "timeout",
+        End::Limited { limit: Limit::Duration | Limit::Timeout, .. } => "timeout",
         End::Limited { .. } | End::Done | End::Cancelled { .. } | End::Failed { .. } => "unknown",
         End::ModelFailed { class, .. } => match class {
             ErrorClass::ContentRefused => "refusal",

@@ -37,10 +37,9 @@ pub(crate) async fn agent(cx: Cx, params: Params) -> Answer {
     let request = target::run(&cx, &params, asked)?;
     let id = request.id.clone();
     target::speaks_in(&cx, &session);
-    let started = target::start(&cx, request).await?;
+    let started = cx.gateway.ports.runs.start(request).await.map_err(|fault| convert::fault::error(&fault))?;
     if let StartState::Ended(outcome) = &started.state {
-        let ceiling = cx.gateway.hub.ceilings.of(&id);
-        return convert::outcome::finished(&id, &session, outcome, ceiling).and_then(now);
+        return convert::outcome::finished(&id, &session, outcome).and_then(now);
     }
     let first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
         "acceptedAt": started.at });
@@ -60,7 +59,7 @@ fn session(cx: &Cx, params: &Params) -> Result<SessionKey, ErrorBody> {
 fn result(gateway: Arc<Gateway>, session: SessionKey, id: RunId, carrier: RunId) -> Wait {
     async move {
         match gateway.ports.runs.wait(Some(&session), &carrier).await {
-            Ok(Some(outcome)) => convert::outcome::finished(&id, &session, &outcome, gateway.hub.ceilings.of(&carrier)),
+            Ok(Some(outcome)) => convert::outcome::finished(&id, &session, &outcome),
             Ok(None) => Err(ErrorBody::new(ErrorCode::Unavailable, format!("run {id} is no longer known"))),
             Err(fault) => Err(convert::fault::error(&fault)),
         }
@@ -82,7 +81,7 @@ pub(crate) async fn wait(cx: Cx, params: Params) -> Answer {
             () = gateway.ports.clock.sleep(limit) => None,
         };
         Ok(match waited {
-            Some(outcome) => convert::outcome::waited(&run, &outcome, gateway.hub.ceilings.of(&run)),
+            Some(outcome) => convert::outcome::waited(&run, &outcome),
             None => json!({ "runId": run, "status": "timeout" }),
         })
     };

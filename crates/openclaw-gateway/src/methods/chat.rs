@@ -48,7 +48,7 @@ pub(crate) async fn say(
     };
     let request = target::run(cx, params, asked)?;
     target::speaks_in(cx, &session);
-    let started = target::start(cx, request).await?;
+    let started = cx.gateway.ports.runs.start(request).await.map_err(|fault| error(&fault))?;
     let status = match started.state {
         StartState::New => "started",
         StartState::InFlight => "in_flight",

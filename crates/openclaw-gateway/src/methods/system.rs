@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{catalog, chat, target};
 use crate::convert;
-use crate::convert::fault::{invalid, record};
+use crate::convert::fault::{error, invalid, record};
 use crate::dispatch::{Answer, Cx, Params, Payload, Reply, now};
 use crate::{health, methods};
 
@@ -141,7 +141,7 @@ pub(crate) async fn wake(cx: Cx, params: Params) -> Answer {
         trace: cx.meta.trace.clone(),
         ..RunRequest::new(id, session, turn, Source::Trigger)
     };
-    target::start(&cx, request).await?;
+    cx.gateway.ports.runs.start(request).await.map_err(|fault| error(&fault))?;
     now(json!({ "ok": true }))
 }
 

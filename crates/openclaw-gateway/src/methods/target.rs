@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use openclaw_domain::message::Part;
 use openclaw_domain::model::{ModelRef, Thinking};
-use openclaw_domain::run::{QueueMode, RunRequest, Source, Started};
+use openclaw_domain::run::{QueueMode, RunRequest, Source};
 use openclaw_domain::{AgentId, Origin, SessionKey, UserTurn};
 use openclaw_protocol::ErrorBody;
 use serde_json::{Value, json};
 
 use super::attachments;
-use crate::ceilings::Ceiling;
 use crate::client::FOLLOWED_MAX;
-use crate::convert::fault::{error, invalid};
+use crate::convert::fault::invalid;
 use crate::dispatch::{Cx, Params};
 
 /// Returns the agent a request names, or the default one.
@@ -89,20 +88,6 @@ pub(crate) fn run(cx: &Cx, params: &Params, asked: Asked<'_>) -> Result<RunReque
         trace: cx.meta.trace.clone(),
         ..RunRequest::new(id, asked.session, input, source)
     })
-}
-
-/// Starts a run, and notes whose wall-clock ceiling it has: a run may end before this returns.
-pub(crate) async fn start(cx: &Cx, request: RunRequest) -> Result<Started, ErrorBody> {
-    let (gateway, id) = (&cx.gateway, request.id.clone());
-    if let Some(agent) = gateway.ports.catalog.agent(request.session.agent()) {
-        let ceiling = Ceiling::of(request.timeout, agent.limits.duration_max);
-        gateway.hub.ceilings.note(&request.session, &id, ceiling);
-    }
-    let started = gateway.ports.runs.start(request).await.map_err(|fault| error(&fault))?;
-    if started.run != id {
-        gateway.hub.ceilings.share(&id, &started.run);
-    }
-    Ok(started)
 }
 
 fn model(params: &Params) -> Result<Option<ModelRef>, ErrorBody> {

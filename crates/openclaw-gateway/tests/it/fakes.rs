@@ -106,7 +106,8 @@ impl Engine {
             end = End::Limited { limit: Limit::Iterations, message: "scripted limit".into() };
         }
         if text.contains("overtime") {
-            end = End::Limited { limit: Limit::Duration, message: "scripted overtime".into() };
+            let limit = if text.contains("asked") { Limit::Timeout } else { Limit::Duration };
+            end = End::Limited { limit, message: "scripted overtime".into() };
         }
         let mut said = "tok0 ".to_owned();
         if end.is_done() {
@@ -335,7 +336,7 @@ impl Settings for MemorySettings {
         }
         let source = match write.body {
             WriteBody::Replace(text) => serde_json::from_str(&text).unwrap(),
-            WriteBody::Patch(value) => value,
+            WriteBody::Patch { patch, .. } => patch,
         };
         let hash = "hash-2".to_owned();
         *current = Arc::new(Snapshot { hash, source, ..Snapshot::clone(&current) });
