@@ -224,6 +224,8 @@ fn gateway_ports(
     openclaw_gateway::Ports {
         runs: engine.clone(),
         approvals: engine.clone(),
+        upkeep: engine.clone(),
+        compactions: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

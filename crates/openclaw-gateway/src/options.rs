@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::Secret;
-use openclaw_domain::ports::{Approvals, Catalog, Clock, Devices, Grants, Logs, Runs, Sessions, Settings, Variables};
+use openclaw_domain::ports::{Approvals, Catalog, Clock, Compactions, Devices, Grants, Logs, Runs, Sessions, Settings, Upkeep, Variables};
 
 /// The ports behind the methods.
 #[derive(Clone)]
@@ -15,6 +15,10 @@ pub struct Ports {
     pub runs: Arc<dyn Runs>,
     /// Questions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
+    /// Checkpoints and summaries by hand.
+    pub upkeep: Arc<dyn Upkeep>,
+    /// Which parts of sessions are shown as summaries.
+    pub compactions: Arc<dyn Compactions>,
     /// Sessions and transcripts.
     pub sessions: Arc<dyn Sessions>,
     /// Variables.

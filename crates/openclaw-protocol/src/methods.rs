@@ -14,6 +14,7 @@ pub mod config;
 pub mod devices;
 pub mod sessions;
 pub mod system;
+pub mod upkeep;
 pub mod vars;
 
 /// One callable method.

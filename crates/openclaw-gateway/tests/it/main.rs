@@ -23,3 +23,4 @@ mod schema;
 mod scopes;
 mod sessions;
 mod unix;
+mod upkeep;

@@ -70,7 +70,9 @@ impl Rig {
         let runs = Arc::new(EngineRuns(Arc::clone(&self.engine)));
         Ports {
             runs: runs.clone(),
-            approvals: runs,
+            approvals: runs.clone(),
+            upkeep: runs,
+            compactions: self.store.clone(),
             sessions: self.store.clone(),
             variables: self.store.clone(),
             devices: self.store.clone(),
