@@ -230,7 +230,6 @@ impl Lane {
         }
         Ok(())
     }
-
 }
 
 /// Returns the next command; one that was put off comes first.

@@ -120,12 +120,7 @@ pub(crate) fn choice_of(session: &Session, agent: ModelChoice) -> ModelChoice {
     choose(None, None, session, agent)
 }
 
-fn choose(
-    named: Option<ModelRef>,
-    thinking: Option<Thinking>,
-    session: &Session,
-    agent: ModelChoice,
-) -> ModelChoice {
+fn choose(named: Option<ModelRef>, thinking: Option<Thinking>, session: &Session, agent: ModelChoice) -> ModelChoice {
     let named = named.or_else(|| session.model.clone());
     let thinking = thinking.or(session.thinking).or(agent.thinking);
     match named {

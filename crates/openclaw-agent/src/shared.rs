@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, Compactions, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
-    Tool, Variables, Workspaces,
+    Catalog, Clock, Compactions, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver,
+    Runs, Sessions, Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
 use tokio::sync::mpsc;

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::gate::{self, Evidence};
 use openclaw_domain::message::ToolStatus;
-use openclaw_domain::compaction::Compaction;
 use openclaw_domain::model::{ErrorClass, Selected, StopReason, Usage};
 use openclaw_domain::question::{Answer, Question};
 use openclaw_domain::run::{End, Limit};
@@ -301,7 +301,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
         RunEvent::DeadlinePassed => {
             let end = too_long(state);
             finish(state, end)
-        },
+        }
         RunEvent::Ended { .. } => {
             state.is_ended = true;
             Vec::new()
@@ -559,7 +559,8 @@ fn ceiling(state: &RunState) -> Option<End> {
 /// The end of a run whose time is over: its request's, when that is shorter.
 fn too_long(state: &RunState) -> End {
     let own = state.limits.duration_max;
-    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
+    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own)
+    {
         Some(asked) => {
             let text = format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs());
             (Limit::Timeout, text)

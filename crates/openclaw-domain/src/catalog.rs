@@ -51,13 +51,7 @@ pub struct Compacting {
 
 impl Default for Compacting {
     fn default() -> Self {
-        Self {
-            is_automatic: true,
-            keep_tokens: 20_000,
-            keep_turns: 3,
-            model: None,
-            timeout: Duration::from_secs(180),
-        }
+        Self { is_automatic: true, keep_tokens: 20_000, keep_turns: 3, model: None, timeout: Duration::from_secs(180) }
     }
 }
 

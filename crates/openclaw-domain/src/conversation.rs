@@ -138,7 +138,8 @@ impl Conversation {
     /// Returns what a model is shown. A compaction that covers more turns than
     /// there are shows nothing as a summary: it is not about this conversation.
     pub fn view(&self, compaction: Option<&Compaction>) -> View<'_> {
-        let Some(compaction) = compaction.filter(|compaction| (1..=self.turns.len()).contains(&compaction.turns)) else {
+        let Some(compaction) = compaction.filter(|compaction| (1..=self.turns.len()).contains(&compaction.turns))
+        else {
             return View { summary: None, input: None, rest: &self.turns };
         };
         let (hidden, rest) = self.turns.split_at(compaction.turns);

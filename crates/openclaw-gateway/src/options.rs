@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::Secret;
-use openclaw_domain::ports::{Approvals, Catalog, Clock, Compactions, Devices, Grants, Logs, Runs, Sessions, Settings, Upkeep, Variables};
+use openclaw_domain::ports::{
+    Approvals, Catalog, Clock, Compactions, Devices, Grants, Logs, Runs, Sessions, Settings, Upkeep, Variables,
+};
 
 /// The ports behind the methods.
 #[derive(Clone)]

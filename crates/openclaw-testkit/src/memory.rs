@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openclaw_domain::approval::Grant;
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::device::{Device, PairingRequest};
 use openclaw_domain::event::Recorded;
-use openclaw_domain::compaction::Kept;
 use openclaw_domain::ids::{RunId, SessionId, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
 use openclaw_domain::ports::{Memory, RunRecord};

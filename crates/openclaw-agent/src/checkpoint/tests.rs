@@ -40,8 +40,11 @@ fn event() -> impl Strategy<Value = RunEvent> {
         (1..60u32).prop_map(|step| RunEvent::ModelStarted { step, idempotency_key: format!("k{step}") }),
         ".{0,12}".prop_map(|text| RunEvent::ModelDelta { text }),
         Just(RunEvent::ModelSuperseded { reason: "again".into() }),
-        (".{0,12}", prop::collection::btree_set(0..6u8, 0..4), 0.0..0.3f64)
-            .prop_map(|(text, calls, cost)| model_done(text, calls.into_iter().collect(), cost)),
+        (".{0,12}", prop::collection::btree_set(0..6u8, 0..4), 0.0..0.3f64).prop_map(|(text, calls, cost)| model_done(
+            text,
+            calls.into_iter().collect(),
+            cost
+        )),
         Just(RunEvent::ModelFailed { class: ErrorClass::Network, message: "gone".into() }),
         (0..6u8).prop_map(move |n| RunEvent::ToolStarted { call: id(n), idempotency_key: "k".into() }),
         (0..6u8, any::<bool>()).prop_map(move |(n, ok)| {

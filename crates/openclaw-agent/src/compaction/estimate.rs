@@ -56,7 +56,9 @@ pub(crate) fn turns<'a>(turns: impl Iterator<Item = &'a Turn>) -> u64 {
 pub(crate) fn turn(turn: &Turn) -> u64 {
     match turn {
         Turn::User(turn) => TURN + parts(&turn.parts),
-        Turn::Assistant(turn) => TURN + said(turn) + turn.calls().filter_map(|(_, result)| result).map(answer).sum::<u64>(),
+        Turn::Assistant(turn) => {
+            TURN + said(turn) + turn.calls().filter_map(|(_, result)| result).map(answer).sum::<u64>()
+        }
     }
 }
 

@@ -63,7 +63,8 @@ pub(super) fn summary(
 /// Makes an earlier summary fit a smaller window, oldest entries first.
 pub(super) fn fit(mut summary: Summary, bytes_max: usize) -> Summary {
     while check::size(&summary) > bytes_max {
-        let lists = [&mut summary.identifiers, &mut summary.decisions, &mut summary.commitments, &mut summary.open_asks];
+        let lists =
+            [&mut summary.identifiers, &mut summary.decisions, &mut summary.commitments, &mut summary.open_asks];
         match lists.into_iter().find(|list| !list.is_empty()) {
             Some(list) => drop(list.remove(0)),
             None if summary.gist.is_empty() => break,
@@ -91,7 +92,11 @@ impl Lines {
         };
         if let Turn::Assistant(turn) = turn {
             for (call, _) in turn.calls() {
-                self.said.push(format!("Agent called {}: {}", call.name, words::beginning(&call.arguments, EXCERPT_BYTES / 2)));
+                self.said.push(format!(
+                    "Agent called {}: {}",
+                    call.name,
+                    words::beginning(&call.arguments, EXCERPT_BYTES / 2)
+                ));
             }
             let promised = sentences(&text).filter(|sentence| PROMISES.iter().any(|word| sentence.contains(word)));
             self.promises.extend(promised.map(|sentence| words::beginning(sentence, EXCERPT_BYTES)));

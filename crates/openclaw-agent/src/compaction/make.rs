@@ -74,12 +74,7 @@ pub(crate) async fn make(shared: Arc<Shared>, job: Job) -> Result<Made, Fault> {
     Ok(Made { compaction: Compaction { turns: job.hidden, through: job.through, summary }, usage })
 }
 
-async fn by_model(
-    shared: &Shared,
-    job: &Job,
-    originals: &Originals,
-    usage: &mut Usage,
-) -> Result<Summary, String> {
+async fn by_model(shared: &Shared, job: &Job, originals: &Originals, usage: &mut Usage) -> Result<Summary, String> {
     let (choice, budget) = summariser(shared, job);
     let sizes = pieces::sizes(&budget, ask::INSTRUCTIONS).ok_or("the model's window is too small")?;
     let pieces = pieces::split(&job.turns, &sizes).ok_or("the text is too long")?;
@@ -122,7 +117,8 @@ fn summariser(shared: &Shared, job: &Job) -> (ModelChoice, Budget) {
     match &job.settings.model {
         None => (job.choice.clone(), job.budget),
         Some(model) => {
-            let choice = ModelChoice { primary: model.clone(), fallbacks: vec![job.choice.primary.clone()], thinking: None };
+            let choice =
+                ModelChoice { primary: model.clone(), fallbacks: vec![job.choice.primary.clone()], thinking: None };
             let budget = Budget::of(shared.ports.catalog.as_ref(), &choice, 0);
             // A stand-in must be able to read the question as well.
             let budget = if budget.window < job.budget.window { budget } else { job.budget };

@@ -131,7 +131,9 @@ fn an_answer_must_have_the_asked_form_and_nothing_else() {
     let json = serde_json::to_string(&good()).unwrap();
     assert_eq!(ask::read(&json, &sizes), Ok(good()));
     assert_eq!(ask::read(&format!("```json\n{json}\n```"), &sizes), Ok(good()));
-    for bad in ["Sure! Here is the summary.", "{\"gist\":\"x\"}", &json.replace("gist", "summary"), &format!("{json} ok")] {
+    for bad in
+        ["Sure! Here is the summary.", "{\"gist\":\"x\"}", &json.replace("gist", "summary"), &format!("{json} ok")]
+    {
         assert!(matches!(ask::read(bad, &sizes), Err(Fault::Form(_))), "{bad}");
     }
 }

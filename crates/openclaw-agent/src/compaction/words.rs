@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn identifiers_are_paths_addresses_numbers_and_quoted_names() {
-        let text = r#"Send (12kg) to a@b.example, see /etc/hosts and `My File`; call it "The Plan". And so on, or not."#;
+        let text =
+            r#"Send (12kg) to a@b.example, see /etc/hosts and `My File`; call it "The Plan". And so on, or not."#;
         let found = identifiers(text);
         assert_eq!(found, ["12kg", "a@b.example", "/etc/hosts", "The Plan", "My File"]);
     }

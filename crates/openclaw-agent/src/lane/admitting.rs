@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use openclaw_domain::catalog::Agent;
-use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::compaction::Compaction;
+use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
 use openclaw_domain::session::{EntryQuery, Session};

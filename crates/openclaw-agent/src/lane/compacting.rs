@@ -1,10 +1,10 @@
 //! Summaries by hand, while nothing runs, and taking them back.
 
+use openclaw_domain::Timestamp;
 use openclaw_domain::compaction::{Compaction, Kept};
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::Compacted;
 use openclaw_domain::session::Entry;
-use openclaw_domain::Timestamp;
 
 use super::Lane;
 use super::admitting::{Opened, store};
@@ -104,7 +104,11 @@ impl Lane {
 
     /// Returns what of the conversation is shown as a summary. A compaction that
     /// does not fit the transcript any more is taken back.
-    pub(super) async fn compaction_of(&mut self, entries: &[Entry], at: Timestamp) -> Result<Option<Compaction>, Fault> {
+    pub(super) async fn compaction_of(
+        &mut self,
+        entries: &[Entry],
+        at: Timestamp,
+    ) -> Result<Option<Compaction>, Fault> {
         let compactions = self.shared.ports.compactions.clone();
         let Some(kept) = compactions.current(&self.key).await.map_err(store)? else { return Ok(None) };
         match compaction::check_kept(&kept.compaction, entries) {

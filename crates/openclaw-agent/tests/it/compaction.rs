@@ -237,7 +237,9 @@ async fn a_summary_asked_for_while_a_tool_works_comes_before_the_next_call() {
     let shown = texts(&last);
     assert!(shown[0].contains("in between"), "{shown:?}");
     assert!(shown.iter().any(|text| text == "act"), "the newest input is shown: {shown:?}");
-    assert!(last.prompt.turns().iter().any(|turn| matches!(turn, Said::Assistant(turn) if turn.calls().next().is_some())));
+    assert!(
+        last.prompt.turns().iter().any(|turn| matches!(turn, Said::Assistant(turn) if turn.calls().next().is_some()))
+    );
 }
 
 #[tokio::test]

@@ -90,8 +90,10 @@ async fn a_thousand_open_runs_are_taken_up_and_the_first_goes_on_at_once() {
         let run = format!("r{n}").parse().unwrap();
         assert_eq!(in_time("a run", second.engine.wait(None, &run)).await.unwrap().unwrap().text, "done");
     }
-    println!("{RUNS} open runs: first event after {first_event:?}, all found after {found:?}, all ended after {:?}",
-        began.elapsed());
+    println!(
+        "{RUNS} open runs: first event after {first_event:?}, all found after {found:?}, all ended after {:?}",
+        began.elapsed()
+    );
     // The target is 200 ms; a busy machine gets room, a scan of all runs before the first does not fit.
     assert!(first_event < Duration::from_secs(2), "{first_event:?}");
     second.engine.shutdown().await;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
-use openclaw_domain::compaction::Kept;
 use openclaw_domain::ports::{
     Approvals, Compacted, Compactions, LogPage, LogQuery, Logs, RunObserver, Runs, Sessions, Settings, Snapshotted,
     Upkeep,
@@ -18,7 +18,8 @@ use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    AssistantTurn, Change, Compaction, Cursor, Fault, Kind, RunId, RunUpdate, SessionKey, Summary, Timestamp, ToolCall, ToolResult, Turn,
+    AssistantTurn, Change, Compaction, Cursor, Fault, Kind, RunId, RunUpdate, SessionKey, Summary, Timestamp, ToolCall,
+    ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
@@ -196,7 +197,15 @@ impl Feed<'_> {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
         let (run, session) = (self.request.id.clone(), self.request.session.clone());
-        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, cursor: Cursor::default(), at: AT, change });
+        self.hub.observe(&RunUpdate {
+            run,
+            session,
+            source: self.request.source,
+            seq: self.seq,
+            cursor: Cursor::default(),
+            at: AT,
+            change,
+        });
     }
 }
 
@@ -331,7 +340,15 @@ impl Upkeep for EngineRuns {
 /// Makes an update about an approval.
 pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
     let source = openclaw_domain::run::Source::Chat;
-    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, cursor: Cursor::default(), at: AT, change }
+    RunUpdate {
+        run: approval.run.clone(),
+        session: approval.session.clone(),
+        source,
+        seq: 1,
+        cursor: Cursor::default(),
+        at: AT,
+        change,
+    }
 }
 
 /// A configuration held in memory.

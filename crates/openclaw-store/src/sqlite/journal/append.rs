@@ -59,8 +59,20 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
         None => None,
     };
-    let addition =
-        Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, compactions, at };
+    let addition = Addition {
+        session,
+        run,
+        epoch,
+        first,
+        lines,
+        entries: bodies,
+        amended,
+        status,
+        outcome,
+        deliveries,
+        compactions,
+        at,
+    };
     Ok((addition, entries))
 }
 
