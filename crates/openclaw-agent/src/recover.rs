@@ -85,6 +85,21 @@ async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunReco
     Ok(found)
 }
 
+/// Finds what is to be done about a run whose owner let its lease expire.
+pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Recovered, Fault> {
+    let key = &record.session;
+    shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
+    let mut found = Recovered::default();
+    // Whether it began says its journal, whatever its owner left as its status.
+    let record = RunRecord { status: Status::Running, ..record.clone() };
+    match rebuild::rebuild(shared, key, &record).await? {
+        Rebuilt::Begun(interrupted) => found.interrupted = Some(Interrupted { is_expired: true, ..*interrupted }),
+        Rebuilt::Waiting(request) => found.waiting.push(*request),
+        Rebuilt::Nothing => {}
+    }
+    Ok(found)
+}
+
 /// What an unfinished run turned out to be.
 enum Rebuilt {
     /// It never began.

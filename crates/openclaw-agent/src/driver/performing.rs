@@ -67,8 +67,7 @@ impl Driver {
     /// Enters a call in the ledger and returns the key of its action. A call
     /// whose action may have happened already is answered instead.
     fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
-        let root = self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root);
-        let action = keys::action_key(root, call);
+        let action = keys::action_key(self.root(), call);
         if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
             return Ok(action);
         }

@@ -66,7 +66,8 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
     });
     let unsure = unsure.collect();
     let head = session.head;
-    let interrupted = Interrupted { request, head, session, state, written, open_entry, asked, unsure, started };
+    let interrupted =
+        Interrupted { request, head, session, state, written, open_entry, asked, unsure, started, is_expired: false };
     Ok(Rebuilt::Begun(Box::new(interrupted)))
 }
 

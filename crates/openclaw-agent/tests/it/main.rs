@@ -5,9 +5,13 @@
 mod approvals;
 mod checkpoints;
 mod compaction;
+mod deliveries;
+mod flawed;
 mod harness;
+mod leases;
 mod ledger;
 mod limits;
+mod mailbox;
 mod queueing;
 mod recovery;
 mod refusals;

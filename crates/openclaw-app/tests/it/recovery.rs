@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openclaw_agent::{Engine, Options, Ports};
+use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::ports::{Clock, Runs};
 use openclaw_domain::run::{RunRequest, Source};
 use openclaw_domain::{Change, Timestamp, UserTurn};
@@ -43,7 +43,8 @@ fn rig(folder: &std::path::Path, owner: &str, model: ScriptedModel) -> Rig {
         net: Arc::new(FakeNet::unreachable()),
         variables: kept.clone(),
         memories: kept.clone(),
-        grants: kept,
+        grants: kept.clone(),
+        deliveries: Deliveries { outbox: kept, couriers: Vec::new(), kept: Duration::from_secs(900) },
         clock: Arc::new(clock) as Arc<dyn Clock>,
     };
     let options = Options {
