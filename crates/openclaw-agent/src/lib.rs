@@ -10,7 +10,9 @@
 mod actions;
 mod approvals;
 mod breaker;
+mod checkpoint;
 mod command;
+mod compaction;
 mod driver;
 mod engine;
 mod keys;

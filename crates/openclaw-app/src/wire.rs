@@ -37,6 +37,9 @@ use crate::{access, crash, machine, tools};
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
 
+/// The state of a working run is kept this often (`durability.md` §3.6).
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long an answer waits for its channel when the configuration does not say.
 const DELIVERY_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
@@ -160,7 +163,16 @@ fn engine_options(loaded: &Loaded, crash: Option<CrashHook>) -> openclaw_agent::
         approval_timeout: seconds.map(Duration::from_secs),
         idle: LANE_IDLE,
         crash,
+        snapshot_interval: snapshot_interval(loaded),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// How often the state of a working run is kept.
+fn snapshot_interval(loaded: &Loaded) -> Option<Duration> {
+    let defaults = &loaded.value["agents"]["defaults"];
+    let every = defaults["snapshotInterval"].as_u64().map_or(SNAPSHOT_INTERVAL, Duration::from_millis);
+    defaults["snapshot"].as_bool().unwrap_or(true).then_some(every)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one argument per part; a struct would only repeat Ports")]
@@ -178,6 +190,7 @@ fn engine_ports(
     openclaw_agent::Ports {
         journal: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
+        compactions: Arc::new(store.clone()),
         model: parts.router.clone(),
         tools,
         gate: parts.gate.clone(),
@@ -232,7 +245,9 @@ fn gateway_ports(
         approvals: engine.clone(),
         questions: engine.clone(),
         journal: Arc::new(store.clone()),
-        outbox: Arc::new(openclaw_gateway::NoOutbox),
+        outbox: Arc::new(store.clone()),
+        upkeep: engine.clone(),
+        compactions: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

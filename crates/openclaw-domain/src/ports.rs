@@ -5,6 +5,7 @@
 
 mod catalog;
 mod clock;
+mod compactions;
 mod context;
 mod crash;
 mod files;
@@ -20,9 +21,11 @@ mod records;
 mod runs;
 mod settings;
 mod tool;
+mod upkeep;
 
 pub use catalog::Catalog;
 pub use clock::Clock;
+pub use compactions::Compactions;
 pub use context::{ContextRequest, ContextSource};
 pub use crash::{CrashHook, Moment, SITES, Site};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
@@ -40,3 +43,4 @@ pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessi
 pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};
+pub use upkeep::{Compacted, Snapshotted, Upkeep};

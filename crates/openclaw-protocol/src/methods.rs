@@ -16,6 +16,7 @@ pub mod questions;
 pub mod runs;
 pub mod sessions;
 pub mod system;
+pub mod upkeep;
 pub mod vars;
 
 /// One callable method.

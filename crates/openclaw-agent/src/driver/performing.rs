@@ -10,6 +10,7 @@ use openclaw_domain::run::End;
 use openclaw_domain::tool::{Effect as ToolEffect, Probed};
 use openclaw_domain::{Answer, Change, Fault, Question, RunEvent, ToolCall, ToolResult};
 
+use super::compacting::Shortening;
 use super::{Control, DELTA_BYTES_MAX, Driver};
 use crate::keys::{self, hex};
 use crate::step::{CallState, Effect};
@@ -28,6 +29,7 @@ impl Driver {
                 }
                 Effect::Dispatch { call } => self.dispatch(&call, &mut events),
                 Effect::Probe { call } => self.probe(call),
+                Effect::Compact { why } => events.extend(self.begin_shortening(why)),
                 Effect::Supersede { reason } => events.push(RunEvent::ModelSuperseded { reason }),
                 Effect::Answer { call, result } => events.push(RunEvent::ToolEnded { call, result: Box::new(result) }),
                 Effect::Finish { end } => events.push(self.end(end)),
@@ -133,12 +135,13 @@ impl Driver {
     }
 
     /// Drops all work and builds the final event.
-    fn end(&mut self, end: End) -> RunEvent {
+    pub(super) fn end(&mut self, end: End) -> RunEvent {
         self.stream = None;
         self.tools.clear();
         self.probes.clear();
         self.admitted.clear();
         self.model_due = false;
+        self.shortening = Shortening::default();
         let outcome = crate::outcome::of(&self.state, end, self.started_at, self.shared.ports.clock.now());
         RunEvent::Ended { outcome: Box::new(outcome) }
     }
@@ -148,6 +151,11 @@ impl Driver {
         match control {
             Control::Steer { input, turn } => Some(RunEvent::Steered { input, turn }),
             Control::Cancel { by } => Some(RunEvent::CancelRequested { by }),
+            Control::Snapshot { .. } => None,
+            Control::Compact => {
+                self.shortening.ask();
+                None
+            }
             Control::Answer { question, answer, by } => {
                 let call = self.unsure.get(&question)?.call.id.clone();
                 Some(RunEvent::ToolSettled { question, call, answer, by })

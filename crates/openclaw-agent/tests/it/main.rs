@@ -3,6 +3,8 @@
 #![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
 
 mod approvals;
+mod checkpoints;
+mod compaction;
 mod deliveries;
 mod flawed;
 mod harness;

@@ -72,9 +72,11 @@ impl Rig {
         Ports {
             runs: runs.clone(),
             approvals: runs.clone(),
-            questions: runs,
+            questions: runs.clone(),
             journal: self.store.clone(),
             outbox: Arc::new(Sent::default()),
+            upkeep: runs,
+            compactions: self.store.clone(),
             sessions: self.store.clone(),
             variables: self.store.clone(),
             devices: self.store.clone(),

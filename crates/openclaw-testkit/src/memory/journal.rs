@@ -160,6 +160,11 @@ impl Journal for Store {
         let mut state = self.state();
         let lane = state.lane(&batch.session).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
         lane.check(&batch)?;
+        for event in &batch.events {
+            if let RunEvent::Compacted { compaction, .. } = event {
+                lane.compact(Some(&id), (**compaction).clone(), batch.at);
+            }
+        }
         let run = lane.open_run(&id)?;
         let ended_calls: Vec<CallId> = batch.events.iter().filter_map(ended_call).collect();
         run.record_all(batch.events, batch.at);
