@@ -318,7 +318,7 @@ impl Driver {
                 biased;
                 Some(control) = self.control.recv() => {
                     if let Some(event) = self.told(control) {
-                        return Ok(vec![event]);
+                        return Ok(self.after_text(event));
                     }
                 }
                 item = next_of(&mut self.stream) => {
@@ -335,7 +335,7 @@ impl Driver {
                         return Ok(vec![event]);
                     }
                 }
-                () = timer(deadline) => return Ok(vec![RunEvent::DeadlinePassed]),
+                () = timer(deadline) => return Ok(self.after_text(RunEvent::DeadlinePassed)),
             }
         }
     }

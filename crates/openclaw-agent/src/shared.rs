@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Courier, Gate, Grants, Journal, Memories, Model, Net, Outbox, Processes,
-    RunObserver, Runs, Sessions, Tool, Variables, Workspaces,
+    Catalog, Clock, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment, Net, Outbox,
+    Processes, RunObserver, Runs, Sessions, Site, Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
 use tokio::sync::{Notify, mpsc};
@@ -30,6 +30,8 @@ pub struct Options {
     pub approval_timeout: Option<Duration>,
     /// An actor without work ends after this long and frees its memory.
     pub idle: Duration,
+    /// Is called after the world answered and before that is recorded, by a test build.
+    pub crash: Option<CrashHook>,
 }
 
 /// What the engine works with.
@@ -124,6 +126,13 @@ impl Shared {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             runs: OnceLock::new(),
+        }
+    }
+
+    /// Tells a crash hook that a point of the engine was reached.
+    pub(crate) fn reach(&self, point: &'static str) {
+        if let Some(hook) = &self.options.crash {
+            hook.at(Site::Engine(point), Moment::AfterDispatch);
         }
     }
 

@@ -8,6 +8,7 @@ mod backend;
 mod catalog;
 mod clock;
 mod configuration;
+mod crash;
 mod grants;
 mod machine;
 mod models;

@@ -92,6 +92,7 @@ impl Driver {
 
     /// Turns what a tool found out into events: a result, another dispatch, or a question.
     pub(super) fn probed(&self, probed: ProbedCall) -> Vec<RunEvent> {
+        self.shared.reach("probe_result");
         let ProbedCall { call, found } = probed;
         let settled = |answer, by: &str| RunEvent::ToolSettled {
             question: String::new(),
@@ -220,6 +221,7 @@ impl Driver {
         self.live.push_text(&text);
         self.unflushed.push_str(&text);
         self.publisher.publish(Change::TextDelta(text));
+        self.shared.reach("model_text");
         if self.unflushed_since.is_none() {
             self.unflushed_since = Some(self.shared.ports.clock.monotonic());
         }
@@ -237,6 +239,14 @@ impl Driver {
         events
     }
 
+    /// Puts the streamed text before an event. A position in the stream counts
+    /// text from the last event on, so none may be left out at an event.
+    pub(super) fn after_text(&mut self, event: RunEvent) -> Vec<RunEvent> {
+        let mut events = self.flush_delta();
+        events.push(event);
+        events
+    }
+
     fn take_selected(&mut self) -> Vec<RunEvent> {
         self.selected.take().map(|selected| RunEvent::ModelSelected { selected }).into_iter().collect()
     }
@@ -248,6 +258,7 @@ impl Driver {
     }
 
     fn completed(&mut self, mut completed: model::Completed) -> Vec<RunEvent> {
+        self.shared.reach("model_done");
         self.stream = None;
         self.forget_text();
         // Providers number their calls per turn; ours are unique in the session.
@@ -265,14 +276,14 @@ impl Driver {
 
     fn model_failed(&mut self, error: &model::Error) -> Vec<RunEvent> {
         self.stream = None;
+        let events = self.after_text(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         self.forget_text();
-        let mut events = self.take_selected();
-        events.push(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         events
     }
 
     /// Turns an ended call into its event, or into the end of the run.
     pub(super) fn tool_ended(&mut self, ended: EndedCall) -> Vec<RunEvent> {
+        self.shared.reach("tool_result");
         match ended.result {
             Ok(result) => {
                 self.took.insert(ended.call.id.clone(), ended.took);

@@ -112,6 +112,7 @@ impl Lane {
         let claimed_at = self.shared.ports.clock.monotonic();
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
+        self.shared.reach("waiting_claimed");
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
         step::step(
@@ -166,6 +167,7 @@ impl Lane {
                 return;
             }
         };
+        self.shared.reach("taken_up");
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =

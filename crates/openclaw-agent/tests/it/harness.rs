@@ -94,6 +94,7 @@ impl Setup {
         let options = Options {
             owner: self.owner.into(),
             approval_timeout: self.approval_timeout,
+            crash: None,
             idle: Duration::from_secs(300),
         };
         Rig { engine: Engine::new(options, ports), model, recorder, clock, store: self.store }

@@ -10,6 +10,7 @@ use openclaw_domain::{RunId, RunRequest, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
 
+use super::streams;
 use super::target::{self, Asked};
 use crate::convert;
 use crate::convert::fault::invalid;
@@ -42,8 +43,9 @@ pub(crate) async fn agent(cx: Cx, params: Params) -> Answer {
     if let StartState::Ended(outcome) = &started.state {
         return convert::outcome::finished(&id, &session, outcome).and_then(now);
     }
-    let first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
+    let mut first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
         "acceptedAt": started.at });
+    streams::put_position(&cx, &started, &mut first);
     Ok(Reply::Twice(first, result(Arc::clone(&cx.gateway), session, id, started.run)))
 }
 

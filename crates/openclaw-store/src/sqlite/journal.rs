@@ -31,6 +31,7 @@ use claim::Terms;
 
 pub(super) use finish::cancel_open_runs;
 pub(super) use lease::LeaseClock;
+pub(super) use line::Line;
 #[cfg(test)]
 pub(super) use run::find_sql;
 
@@ -40,9 +41,9 @@ impl Journal for Store {
         let id = admission.request.id.clone();
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (new, turn) = admit::prepare(admission).map_err(fail)?;
-        let at = new.at;
+        let (at, events) = (new.at, self.names(new.lines()));
         let work = move |db: &Connection| new.write(db);
-        let written = self.write("journal.admit", Durability::Barrier, work).await.map_err(fail)?;
+        let written = self.write_events("journal.admit", events, Durability::Barrier, work).await.map_err(fail)?;
         Ok(match written {
             admit::Written::Known(record) => Admitted::Known(record),
             admit::Written::New { epoch, seq, entry } => {
@@ -55,15 +56,17 @@ impl Journal for Store {
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
         let claim = claim::prepare(session, run, owner, Terms::AtOnce).map_err(fail)?;
+        let events = self.names(std::slice::from_ref(claim.line()));
         let work = move |db: &Connection| claim.write(db);
-        self.write("journal.claim", Durability::Barrier, work).await.map_err(fail)
+        self.write_events("journal.claim", events, Durability::Barrier, work).await.map_err(fail)
     }
 
     async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
         let claim = claim::prepare(session, run, owner, Terms::IfExpired).map_err(fail)?;
+        let events = self.names(std::slice::from_ref(claim.line()));
         let work = move |db: &Connection| claim.write(db);
-        self.write("journal.take_over", Durability::Barrier, work).await.map_err(fail)
+        self.write_events("journal.take_over", events, Durability::Barrier, work).await.map_err(fail)
     }
 
     async fn renew(&self, owner: &str, ttl: Duration) -> Result<usize, Error> {
@@ -87,8 +90,9 @@ impl Journal for Store {
         let (id, at, durability) = (batch.run.clone(), batch.at, batch.durability);
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (addition, turns) = append::prepare(batch).map_err(fail)?;
+        let events = self.names(addition.lines());
         let work = move |db: &Connection| addition.write(db);
-        let numbers = self.write("journal.append", durability, work).await.map_err(fail)?;
+        let numbers = self.write_events("journal.append", events, durability, work).await.map_err(fail)?;
         let entry = |(n, turn)| Entry { n, run: Some(id.clone()), turn, at };
         Ok(numbers.into_iter().zip(turns).map(entry).collect())
     }

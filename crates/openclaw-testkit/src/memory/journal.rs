@@ -96,7 +96,10 @@ impl Journal for Store {
         found.record_all(vec![RunEvent::Claimed { owner: owner.to_owned() }], at);
         let attempts = found.record.details["attempts"].as_u64().unwrap_or(0) + 1;
         found.record.details = json!({ "attempts": attempts, "owner": owner });
-        found.record.status = Status::Running;
+        // Whoever waits for a person waits on: a new owner answers nothing.
+        if !matches!(found.record.status, Status::Waiting | Status::Attention) {
+            found.record.status = Status::Running;
+        }
         found.lease_until = Some(lease_until);
         Ok((found.record.epoch, found.record.seq))
     }

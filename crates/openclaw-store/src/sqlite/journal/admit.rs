@@ -70,6 +70,11 @@ fn request_hash(request: &RunRequest) -> Result<[u8; 32], Failure> {
 }
 
 impl NewRun {
+    /// Returns the events it carries.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Writes run, events and entry, or finds that the run is known.
     pub(super) fn write(&self, db: &Connection) -> Result<Written, WorkError<Error>> {
         if let Some(inbound) = &self.inbound

@@ -59,6 +59,11 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
 }
 
 impl Addition {
+    /// Returns the events it carries.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Writes the batch; returns the numbers of its entries.
     pub(super) fn write(&self, db: &Connection) -> Result<Vec<u64>, WorkError<Error>> {
         let row = run::require(db, &self.session, &self.run)?;

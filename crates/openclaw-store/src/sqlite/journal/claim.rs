@@ -37,6 +37,11 @@ pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str, terms: Ter
 }
 
 impl Claim {
+    /// Returns the event it carries.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
     /// Writes the claim; returns the new epoch and the position of `claimed`.
     pub(super) fn write(&self, db: &Connection) -> Result<(Epoch, Seq), WorkError<Error>> {
         let row = run::require(db, &self.session, &self.run)?;
@@ -48,7 +53,9 @@ impl Claim {
         self.line.write(db, row.id, seq, epoch, last_write(db, row.id)?)?;
         let updated = db
             .prepare_cached(&format!(
-                "update run set epoch = ?2, seq = ?3, owner = ?4, status = 'running', attempts = attempts + 1,
+                // Whoever waits for a person waits on: a new owner answers nothing.
+                "update run set epoch = ?2, seq = ?3, owner = ?4, attempts = attempts + 1,
+                        status = iif(status in ('waiting','attention'), status, 'running'),
                         lease_until = {NOW} + ?5
                  where id = ?1"
             ))?
