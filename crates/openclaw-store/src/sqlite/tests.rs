@@ -358,7 +358,9 @@ async fn a_home_of_the_first_schema_keeps_its_runs_and_can_send() {
         "insert into session(skey, agent, conversation, state, created_at, updated_at)
            values ('agent:main:old', 'main', 1, 'ACTIVE', 1, 1);
          insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at)
-           values (1, 'r1', x'00', 'running', 1, 2, 'boot-0', 1, 1);",
+           values (1, 'r1', x'00', 'running', 1, 2, 'boot-0', 1, 1);
+         insert into ev(run, seq, epoch, kind, at, v, body)
+           values (1, 1, 0, 'accepted', 1, 1, '{}'), (1, 2, 1, 'claimed', 1, 1, '{}');",
     )
     .unwrap();
     drop(old);
