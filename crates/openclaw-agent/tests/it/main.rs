@@ -6,6 +6,7 @@ mod approvals;
 mod harness;
 mod ledger;
 mod limits;
+mod positions;
 mod queueing;
 mod recovery;
 mod refusals;
