@@ -7,3 +7,4 @@ mod gateway;
 mod home;
 mod reload;
 mod stream;
+mod webhook;
