@@ -232,7 +232,7 @@ fn gateway_ports(
         approvals: engine.clone(),
         questions: engine.clone(),
         journal: Arc::new(store.clone()),
-        outbox: Arc::new(openclaw_gateway::NoOutbox),
+        outbox: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

@@ -21,7 +21,7 @@ pub struct Ports {
     pub questions: Arc<dyn Questions>,
     /// What runs did.
     pub journal: Arc<dyn Journal>,
-    /// What is sent to people; [`crate::NoOutbox`] when nothing is.
+    /// What is sent to people.
     pub outbox: Arc<dyn Outbox>,
     /// Sessions and transcripts.
     pub sessions: Arc<dyn Sessions>,
