@@ -243,11 +243,11 @@ fn gateway_ports(
     openclaw_gateway::Ports {
         runs: engine.clone(),
         approvals: engine.clone(),
+        upkeep: engine.clone(),
+        compactions: Arc::new(store.clone()),
         questions: engine.clone(),
         journal: Arc::new(store.clone()),
         outbox: Arc::new(store.clone()),
-        upkeep: engine.clone(),
-        compactions: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

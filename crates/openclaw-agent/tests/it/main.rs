@@ -12,6 +12,7 @@ mod leases;
 mod ledger;
 mod limits;
 mod mailbox;
+mod positions;
 mod queueing;
 mod recovery;
 mod refusals;
