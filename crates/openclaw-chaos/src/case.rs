@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a gateway that is being killed may seem alive.
 const DYING_MAX: Duration = Duration::from_millis(400);
 
+/// How long a request of a process that is gone may take to arrive.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// Between two looks at the database.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -146,7 +149,7 @@ fn finish(world: &World, evidence: &mut Evidence, violations: &mut Vec<Violation
 
 /// Lives one life of the gateway: tells the story until it dies or everything is done.
 async fn live(world: &mut World, fate: &Fate, acts: &[Act], evidence: &mut Evidence) -> anyhow::Result<Life> {
-    world.begin_life();
+    world.begin_life().await?;
     let mut gateway = world.home.start(fate)?;
     let told = tokio::time::timeout(PATIENCE, tell(world, acts, evidence));
     let life = tokio::select! {
@@ -293,6 +296,8 @@ pub(crate) async fn answer(world: &World, client: &Client, evidence: &mut Eviden
     for question in questions {
         let Some(id) = question["id"].as_str() else { continue };
         let Some(name) = effect_in(&question.to_string()) else { continue };
+        // What a dying command sent may still be on its way.
+        tokio::time::sleep(ON_ITS_WAY).await;
         let happened = world.effects.happened(&name);
         if !happened {
             evidence.denied.push(name);
