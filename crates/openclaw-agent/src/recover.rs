@@ -35,6 +35,8 @@ pub(crate) async fn recover(shared: &Shared) -> Result<(usize, Vec<(SessionKey, 
     let mut count = 0;
     let mut all = Vec::new();
     for (session, mut records) in by_session {
+        // Listed newest first; what was accepted in the same millisecond keeps its order.
+        records.reverse();
         records.sort_by_key(|record| record.accepted_at);
         count += records.len();
         let found = recover_session(shared, &session, records).await?;
@@ -66,6 +68,22 @@ async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunReco
     let waiting = found.waiting.iter().chain(found.joined.iter().map(|(request, _)| request));
     for request in interrupted.chain(waiting) {
         shared.waiters.begin(&request.id, key, request.source, Status::Queued, request.input.at);
+    }
+    Ok(found)
+}
+
+/// Finds what is to be done about a run whose owner let its lease expire.
+pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Recovered, Fault> {
+    let key = &record.session;
+    shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
+    let events = all_events(shared, key, &record.id).await?;
+    let mut found = Recovered::default();
+    let Some(request) = request_of(&events) else { return Ok(found) };
+    if has_begun(&events) {
+        let interrupted = rebuild(shared, key, request, &events).await?;
+        found.interrupted = interrupted.map(|interrupted| Interrupted { is_expired: true, ..interrupted });
+    } else {
+        found.waiting.push(request);
     }
     Ok(found)
 }
@@ -147,7 +165,7 @@ async fn rebuild(
         _ => None,
     });
     let started = started.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started }))
+    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started, is_expired: false }))
 }
 
 fn journal(error: &JournalError) -> Fault {

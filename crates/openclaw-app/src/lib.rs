@@ -20,6 +20,7 @@ mod settings;
 mod signals;
 mod telemetry;
 mod tools;
+mod webhook;
 mod wire;
 mod workspaces;
 

@@ -34,7 +34,7 @@ pub struct Report {
 /// # Errors
 /// When the runs cannot be made, or are not all taken up.
 pub async fn run(site: &Site, runs: usize, told: impl Fn(&str)) -> anyhow::Result<Report> {
-    let mut world = World::with(site, &json!({})).await?;
+    let mut world = World::with(site, |_| json!({})).await?;
     world.begin_life().await?;
     let mut gateway = world.home.start(&Fate::default())?;
     let client = world.home.connect().await?;

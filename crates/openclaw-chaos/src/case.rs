@@ -135,6 +135,7 @@ fn finish(world: &World, evidence: &mut Evidence, violations: &mut Vec<Violation
         Err(error) => violations.push(Violation { rule: "database", what: format!("at the end: {error:#}") }),
     }
     evidence.effects = world.effects.log();
+    evidence.messages = world.effects.messages();
     evidence.calls = world.meter.calls();
     for file in std::fs::read_dir(world.home.workspace())? {
         let file = file?;
@@ -197,7 +198,7 @@ async fn tell(world: &World, acts: &[Act], evidence: &mut Evidence) -> anyhow::R
     for act in acts {
         match act {
             Act::Say(say) => {
-                client.call("chat.send", params(say)).await.with_context(|| format!("chat.send {}", say.id))?;
+                say_it(&client, say).await.with_context(|| format!("message {}", say.id))?;
                 evidence.acked.entry(say.id.clone()).or_insert(world.life);
                 expected.push(&say.id);
             }
@@ -225,6 +226,18 @@ async fn tell(world: &World, acts: &[Act], evidence: &mut Evidence) -> anyhow::R
     }
     client.close().await;
     Ok(())
+}
+
+/// Says something and returns once it is acknowledged.
+async fn say_it(client: &Client, say: &Say) -> Result<Value, openclaw_client::Error> {
+    if !say.is_delivered {
+        return client.call("chat.send", params(say)).await;
+    }
+    let params = json!({
+        "sessionKey": say.session, "message": say.plan.message(&say.id), "idempotencyKey": say.id,
+        "deliver": true, "channel": "webhook", "to": "somebody",
+    });
+    client.call("agent", params).await
 }
 
 pub(crate) fn params(say: &Say) -> Value {
@@ -259,7 +272,7 @@ async fn rests(
     evidence: &mut Evidence,
 ) -> anyhow::Result<bool> {
     let statuses = watch.statuses()?;
-    if !expected.iter().all(|id| statuses.iter().any(|(run, _)| run == id)) {
+    if !expected.iter().all(|id| statuses.iter().any(|(run, _)| run == id)) || watch.undelivered()? > 0 {
         return Ok(false);
     }
     let open: Vec<&str> = statuses.iter().map(|(_, status)| status.as_str()).filter(|it| !is_final(it)).collect();

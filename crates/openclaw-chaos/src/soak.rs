@@ -84,7 +84,7 @@ struct Lives {
 /// When the world cannot be made, or it does not come to rest.
 pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow::Result<Report> {
     let began = tokio::time::Instant::now();
-    let mut world = World::with(site, &json!({})).await?;
+    let mut world = World::with(site, |_| json!({})).await?;
     let ground = world.ground()?;
     let shared = Arc::new(Shared { world: Mutex::default(), evidence: Mutex::default() });
     let (stop, stopped) = watch::channel(false);

@@ -1,5 +1,6 @@
 //! One home with its model server and its effect server.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,18 +44,18 @@ impl World {
     /// # Errors
     /// When a server or the home cannot be made.
     pub async fn make(site: &Site, scenario: &Scenario) -> anyhow::Result<Self> {
-        Self::with(site, &(scenario.config)()).await
+        Self::with(site, scenario.config).await
     }
 
-    /// Makes a world; `config` is merged over the configuration.
+    /// Makes a world; what `config` says of an effect server is merged over the configuration.
     ///
     /// # Errors
     /// When a server or the home cannot be made.
-    pub async fn with(site: &Site, config: &Value) -> anyhow::Result<Self> {
+    pub async fn with(site: &Site, config: fn(SocketAddr) -> Value) -> anyhow::Result<Self> {
         let meter = Meter::default();
         let model = Server::start(meter.script(0)).await?;
         let effects = Effects::start().await?;
-        let home = Home::make(&site.folder, &site.binary, &model.url(), config)?;
+        let home = Home::make(&site.folder, &site.binary, &model.url(), &config(effects.address()))?;
         std::fs::write(home.workspace().join("seed.txt"), "the seed\n")?;
         Ok(Self { home, effects, meter, life: 0, model })
     }

@@ -28,7 +28,7 @@ pub use crash::{CrashHook, Moment, SITES, Site};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
 pub use journal::{
-    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, OpenAction, RunRecord,
+    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, Mail, OpenAction, RunRecord,
 };
 pub use logs::{LogPage, LogQuery, Logs};
 pub use model::Model;

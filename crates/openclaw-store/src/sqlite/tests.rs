@@ -273,6 +273,7 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     let mut events = Vec::new();
     for (id, digest) in [("a", "00ff"), ("b", "01ff")] {
         let call: CallId = id.parse().unwrap();
+        // Two different actions, so that the key alone is what they share.
         let digest = digest.to_owned();
         events.push(RunEvent::ToolIntent {
             call: call.clone(),
