@@ -44,6 +44,8 @@ pub(crate) async fn recover(
     }
     let mut found = stream::iter(by_session)
         .map(|(session, mut records)| async move {
+            // Listed newest first; what was accepted in the same millisecond keeps its order.
+            records.reverse();
             records.sort_by_key(|record| record.accepted_at);
             let found = recover_session(shared, &session, records).await?;
             Ok::<_, Fault>((session, found))

@@ -34,8 +34,8 @@ pub struct Report {
 /// # Errors
 /// When the runs cannot be made, or are not all taken up.
 pub async fn run(site: &Site, runs: usize, told: impl Fn(&str)) -> anyhow::Result<Report> {
-    let mut world = World::with(site, &json!({})).await?;
-    world.begin_life();
+    let mut world = World::with(site, |_| json!({})).await?;
+    world.begin_life().await?;
     let mut gateway = world.home.start(&Fate::default())?;
     let client = world.home.connect().await?;
     // A model that says a word and then thinks for longer than this takes.
@@ -58,7 +58,7 @@ pub async fn run(site: &Site, runs: usize, told: impl Fn(&str)) -> anyhow::Resul
     gateway.kill().await?;
     let mut report = Report { runs: watch.open_runs()?, ..Report::default() };
 
-    world.begin_life();
+    world.begin_life().await?;
     let began = tokio::time::Instant::now();
     let mut gateway = world.home.start(&Fate::default())?;
     let taken_up = async {

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a gateway that is being killed may seem alive.
 const DYING_MAX: Duration = Duration::from_millis(400);
 
+/// How long a request of a process that is gone may take to arrive.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// Between two looks at the database.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -132,6 +135,7 @@ fn finish(world: &World, evidence: &mut Evidence, violations: &mut Vec<Violation
         Err(error) => violations.push(Violation { rule: "database", what: format!("at the end: {error:#}") }),
     }
     evidence.effects = world.effects.log();
+    evidence.messages = world.effects.messages();
     evidence.calls = world.meter.calls();
     for file in std::fs::read_dir(world.home.workspace())? {
         let file = file?;
@@ -146,7 +150,7 @@ fn finish(world: &World, evidence: &mut Evidence, violations: &mut Vec<Violation
 
 /// Lives one life of the gateway: tells the story until it dies or everything is done.
 async fn live(world: &mut World, fate: &Fate, acts: &[Act], evidence: &mut Evidence) -> anyhow::Result<Life> {
-    world.begin_life();
+    world.begin_life().await?;
     let mut gateway = world.home.start(fate)?;
     let told = tokio::time::timeout(PATIENCE, tell(world, acts, evidence));
     let life = tokio::select! {
@@ -194,7 +198,7 @@ async fn tell(world: &World, acts: &[Act], evidence: &mut Evidence) -> anyhow::R
     for act in acts {
         match act {
             Act::Say(say) => {
-                client.call("chat.send", params(say)).await.with_context(|| format!("chat.send {}", say.id))?;
+                say_it(&client, say).await.with_context(|| format!("message {}", say.id))?;
                 evidence.acked.entry(say.id.clone()).or_insert(world.life);
                 expected.push(&say.id);
             }
@@ -222,6 +226,18 @@ async fn tell(world: &World, acts: &[Act], evidence: &mut Evidence) -> anyhow::R
     }
     client.close().await;
     Ok(())
+}
+
+/// Says something and returns once it is acknowledged.
+async fn say_it(client: &Client, say: &Say) -> Result<Value, openclaw_client::Error> {
+    if !say.is_delivered {
+        return client.call("chat.send", params(say)).await;
+    }
+    let params = json!({
+        "sessionKey": say.session, "message": say.plan.message(&say.id), "idempotencyKey": say.id,
+        "deliver": true, "channel": "webhook", "to": "somebody",
+    });
+    client.call("agent", params).await
 }
 
 pub(crate) fn params(say: &Say) -> Value {
@@ -256,7 +272,7 @@ async fn rests(
     evidence: &mut Evidence,
 ) -> anyhow::Result<bool> {
     let statuses = watch.statuses()?;
-    if !expected.iter().all(|id| statuses.iter().any(|(run, _)| run == id)) {
+    if !expected.iter().all(|id| statuses.iter().any(|(run, _)| run == id)) || watch.undelivered()? > 0 {
         return Ok(false);
     }
     let open: Vec<&str> = statuses.iter().map(|(_, status)| status.as_str()).filter(|it| !is_final(it)).collect();
@@ -293,6 +309,8 @@ pub(crate) async fn answer(world: &World, client: &Client, evidence: &mut Eviden
     for question in questions {
         let Some(id) = question["id"].as_str() else { continue };
         let Some(name) = effect_in(&question.to_string()) else { continue };
+        // What a dying command sent may still be on its way.
+        tokio::time::sleep(ON_ITS_WAY).await;
         let happened = world.effects.happened(&name);
         if !happened {
             evidence.denied.push(name);

@@ -38,6 +38,11 @@ pub const RULES: &[Rule] = &[
     rule("I7", "a call with a recorded result is never dispatched again", effects::settled_is_not_repeated),
     rule("I8", "a completed model call is paid once, one more per kill at most", effects::model_calls_are_paid_once),
     rule("I8b", "a run's bill is the sum of its model calls", effects::bills_add_up),
+    rule(
+        "I10",
+        "a delivery is made once, and one that may have been made is not made again",
+        effects::deliveries_are_made_once,
+    ),
     rule("I13", "nothing is left running or queued without a reason", journal::nothing_is_left_running),
     rule("T1", "a transcript's entries are numbered 1..n", transcript::is_numbered),
     rule("T2", "every message is in its transcript once, and answered once", transcript::messages_are_there_once),

@@ -1,7 +1,8 @@
 //! The world outside: a server that logs every dispatch, and its client.
 //!
 //! A command that a tool runs posts its name and its idempotency key here. The
-//! log, not the gateway's word, says what happened and how often.
+//! log, not the gateway's word, says what happened and how often. Messages that
+//! the gateway delivers arrive here too.
 
 use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
@@ -18,6 +19,9 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+
+/// Where messages are delivered.
+pub const MESSAGES: &str = "/messages";
 
 /// Longest body that is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -45,7 +49,7 @@ struct Posted {
 /// The server. Dropping it ends every connection.
 pub struct Effects {
     address: SocketAddr,
-    state: Arc<Mutex<(usize, Vec<Dispatch>)>>,
+    log: Log,
     accepting: JoinHandle<()>,
 }
 
@@ -57,9 +61,9 @@ impl Effects {
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new((0, Vec::new())));
-        let accepting = tokio::spawn(accept(listener, state.clone()));
-        Ok(Self { address, state, accepting })
+        let log = Log::default();
+        let accepting = tokio::spawn(accept(listener, log.clone()));
+        Ok(Self { address, log, accepting })
     }
 
     /// Returns where the server listens.
@@ -69,12 +73,17 @@ impl Effects {
 
     /// Says which start of the gateway dispatches from now on.
     pub fn begin_life(&self, life: usize) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = life;
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).life = life;
     }
 
     /// Returns all dispatches so far.
     pub fn log(&self) -> Vec<Dispatch> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).effects.clone()
+    }
+
+    /// Returns the messages that were delivered so far, each named after its run.
+    pub fn messages(&self) -> Vec<Dispatch> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).messages.clone()
     }
 
     /// Tells whether something was done.
@@ -89,7 +98,15 @@ impl Drop for Effects {
     }
 }
 
-type Log = Arc<Mutex<(usize, Vec<Dispatch>)>>;
+type Log = Arc<Mutex<Logged>>;
+
+/// What was seen.
+#[derive(Default)]
+struct Logged {
+    life: usize,
+    effects: Vec<Dispatch>,
+    messages: Vec<Dispatch>,
+}
 
 async fn accept(listener: TcpListener, log: Log) {
     let mut connections = JoinSet::new();
@@ -111,18 +128,27 @@ async fn accept(listener: TcpListener, log: Log) {
 }
 
 async fn respond(log: Log, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let is_message = request.uri().path() == MESSAGES;
+    let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
-    let posted = body.ok().and_then(|body| serde_json::from_slice::<Posted>(&body.to_bytes()).ok());
-    let mut response = Response::new(Full::from("ok"));
-    match posted {
-        Some(Posted { name, key }) => {
-            let mut state = log.lock().unwrap_or_else(PoisonError::into_inner);
-            let life = state.0;
-            state.1.push(Dispatch { life, name, key });
-        }
-        None => *response.status_mut() = hyper::StatusCode::BAD_REQUEST,
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let mut response = Response::new(Full::from("{}"));
+    if is_message {
+        let message = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
+        let name = message["runId"].as_str().unwrap_or_default().to_owned();
+        note(&log, |log, life| log.messages.push(Dispatch { life, name, key: key.unwrap_or_default() }));
+    } else if let Ok(Posted { name, key }) = serde_json::from_slice::<Posted>(&body) {
+        note(&log, |log, life| log.effects.push(Dispatch { life, name, key }));
+    } else {
+        *response.status_mut() = hyper::StatusCode::BAD_REQUEST;
     }
     Ok(response)
+}
+
+fn note(log: &Log, note: impl FnOnce(&mut Logged, usize)) {
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let life = log.life;
+    note(&mut log, life);
 }
 
 /// Does something once: posts its name and key and waits for the answer.

@@ -22,6 +22,8 @@ pub struct Evidence {
     pub end: Snapshot,
     /// What the effect server saw.
     pub effects: Vec<Dispatch>,
+    /// Messages that were delivered, each named after its run.
+    pub messages: Vec<Dispatch>,
     /// What the model server was asked.
     pub calls: Vec<Metered>,
     /// Files of the workspace at the end, by name.

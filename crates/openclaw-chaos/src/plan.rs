@@ -68,45 +68,35 @@ pub struct Metered {
 /// Counts what the model server is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
-    state: Arc<Mutex<(usize, Vec<Metered>)>>,
+    calls: Arc<Mutex<Vec<Metered>>>,
 }
 
 impl Meter {
-    /// Says which start of the gateway asks from now on.
-    pub fn begin_life(&self, life: usize) {
-        self.lock().0 = life;
-    }
-
     /// Returns all requests so far.
     pub fn calls(&self) -> Vec<Metered> {
-        self.lock().1.clone()
+        self.lock().clone()
     }
 
     /// Returns how many requests there were.
     pub fn count(&self) -> usize {
-        self.lock().1.len()
+        self.lock().len()
     }
 
-    fn note(&self, step: String) {
-        let mut state = self.lock();
-        let life = state.0;
-        if state.1.len() < CALLS_MAX {
-            state.1.push(Metered { life, step });
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, (usize, Vec<Metered>)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the script that follows plans and counts here.
-    pub fn script(&self) -> Script {
+    /// Makes the script that follows plans and counts here, for one start of the gateway.
+    pub fn script(&self, life: usize) -> Script {
         let meter = self.clone();
         Script::answering(move |heard| {
             let (step, reply) = answer(heard);
-            meter.note(step);
+            let mut calls = meter.lock();
+            if calls.len() < CALLS_MAX {
+                calls.push(Metered { life, step });
+            }
             reply
         })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Metered>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

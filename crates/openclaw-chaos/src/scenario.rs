@@ -15,7 +15,7 @@ pub struct Scenario {
     /// What it is about.
     pub about: &'static str,
     /// Merged over the configuration.
-    pub config: fn() -> Value,
+    pub config: fn(SocketAddr) -> Value,
     /// What is done, in order. Every act may be done again with the same effect.
     pub acts: fn(&Ground) -> Vec<Act>,
     /// A first crash, for stories that begin with a recovery: `<site>/<moment>:<nth>`.
@@ -59,6 +59,8 @@ pub struct Say {
     pub queue: Option<&'static str>,
     /// The run's own time limit.
     pub timeout_ms: Option<u64>,
+    /// Whether the answer is sent to somebody besides.
+    pub is_delivered: bool,
     /// How its run may end.
     pub ends: &'static [&'static str],
 }
@@ -70,7 +72,15 @@ impl Say {
 
     /// Makes a message that must be answered.
     pub fn new(session: &str, id: &str, plan: Plan) -> Self {
-        Self { session: session.to_owned(), id: id.to_owned(), plan, queue: None, timeout_ms: None, ends: &["done"] }
+        Self {
+            session: session.to_owned(),
+            id: id.to_owned(),
+            plan,
+            queue: None,
+            is_delivered: false,
+            timeout_ms: None,
+            ends: &["done"],
+        }
     }
 }
 
@@ -84,6 +94,11 @@ const fn row(name: &'static str, about: &'static str, acts: fn(&Ground) -> Vec<A
 impl Scenario {
     const fn asking(mut self) -> Self {
         self.config = ask;
+        self
+    }
+
+    const fn delivering(mut self) -> Self {
+        self.config = deliver;
         self
     }
 
@@ -113,6 +128,10 @@ pub const ALL: &[Scenario] = &[
     row("deadline", "a run whose time is up", deadline),
     row("refused", "a model that does not answer", refused),
     row("label", "a session that is changed", label),
+    row("outbox", "an answer that is sent to somebody", outbox).delivering(),
+    row("recover-outbox", "recovery of an answer that was being sent", outbox)
+        .delivering()
+        .after("outbox.take/after-commit:1"),
     row("recover-model", "recovery of a model call", stream).after("event.model_delta/after-commit:1"),
     row("recover-tools", "recovery of four tools at work", parallel).after("event.tool_started/after-commit:1"),
     row("recover-result", "recovery of a command that was run", tools).after("engine.tool_result/after-dispatch:3"),
@@ -133,15 +152,21 @@ pub fn by_name(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
 }
 
-fn none() -> Value {
+fn none(_: SocketAddr) -> Value {
     json!({})
 }
 
-fn ask() -> Value {
+fn ask(_: SocketAddr) -> Value {
     json!({ "tools": { "exec": { "mode": "ask" } } })
 }
 
-fn tell() -> Value {
+/// Answers go to the effect server as well.
+fn deliver(effects: SocketAddr) -> Value {
+    let url = format!("http://{effects}{}", crate::effect::MESSAGES);
+    json!({ "channels": { "webhook": { "enabled": true, "url": url } } })
+}
+
+fn tell(_: SocketAddr) -> Value {
     json!({ "agents": { "defaults": { "unknownOutcome": "tell" } } })
 }
 
@@ -238,6 +263,12 @@ fn deadline(_: &Ground) -> Vec<Act> {
 fn refused(_: &Ground) -> Vec<Act> {
     let plan = Plan { fails: true, ..Plan::default() };
     vec![Act::Say(Say { ends: &["failed"], ..Say::main("m1", plan) }), Act::Over]
+}
+
+fn outbox(_: &Ground) -> Vec<Act> {
+    let first = Say { is_delivered: true, ..Say::main("m1", Plan::default()) };
+    let second = Say { is_delivered: true, ..Say::main("m2", Plan::default()) };
+    vec![Act::Say(first), Act::Over, Act::Say(second), Act::Over]
 }
 
 fn label(_: &Ground) -> Vec<Act> {

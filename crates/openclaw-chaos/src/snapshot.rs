@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub entries: Vec<Entry>,
     /// Key and last entry number of each session.
     pub sessions: Vec<(String, u64)>,
+    /// What was to be delivered.
+    pub deliveries: Vec<Delivery>,
     /// State of each tool call that was planned: run, call, effect, state.
     pub steps: Vec<Step>,
 }
@@ -69,6 +71,17 @@ pub struct Entry {
     pub run: Option<String>,
     /// What was said.
     pub turn: Turn,
+}
+
+/// A row of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The run whose answer it is.
+    pub run: String,
+    /// Its key.
+    pub key: String,
+    /// Its state by name.
+    pub state: String,
 }
 
 /// A tool call as the step table has it.
@@ -162,7 +175,11 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         )?
         .query_map((), |row| Ok(Step { run: row.get(0)?, call: row.get(1)?, effect: row.get(2)?, state: row.get(3)? }))?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Snapshot { runs, entries, sessions, steps })
+    let deliveries = db
+        .prepare("select r.idem, o.ikey, o.state from outbox o join run r on r.id = o.run order by o.id")?
+        .query_map((), |row| Ok(Delivery { run: row.get(0)?, key: row.get(1)?, state: row.get(2)? }))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Snapshot { runs, entries, sessions, deliveries, steps })
 }
 
 fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
@@ -202,6 +219,16 @@ impl Watch {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rows = db.prepare_cached("select count(distinct run) from ev where kind = ?1 and epoch >= ?2")?;
         rows.query_row((event, epoch), |row| row.get(0))
+    }
+
+    /// Returns how many deliveries are still to be made.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn undelivered(&self) -> rusqlite::Result<u64> {
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let sql = "select count(*) from outbox where state in ('pending','sending')";
+        db.prepare_cached(sql)?.query_row((), |row| row.get(0))
     }
 
     /// Returns how many runs have not ended.

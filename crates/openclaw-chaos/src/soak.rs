@@ -84,7 +84,7 @@ struct Lives {
 /// When the world cannot be made, or it does not come to rest.
 pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow::Result<Report> {
     let began = tokio::time::Instant::now();
-    let mut world = World::with(site, &json!({})).await?;
+    let mut world = World::with(site, |_| json!({})).await?;
     let ground = world.ground()?;
     let shared = Arc::new(Shared { world: Mutex::default(), evidence: Mutex::default() });
     let (stop, stopped) = watch::channel(false);
@@ -98,7 +98,7 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
     let mut restarts = Vec::new();
     let mut kills = 0;
     while began.elapsed() < options.time {
-        let mut gateway = begin(&mut world, &shared)?;
+        let mut gateway = begin(&mut world, &shared).await?;
         let life = tokio::time::Instant::now();
         let operator = operate(&world, &shared, &mut restarts, life);
         // The operator works until the gateway is gone.
@@ -109,7 +109,7 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
         told(&format!("{:.0} s, {kills} kills, {accepted} accepted", began.elapsed().as_secs_f64()));
     }
     stop.send_replace(true);
-    let mut gateway = begin(&mut world, &shared)?;
+    let mut gateway = begin(&mut world, &shared).await?;
     let life = tokio::time::Instant::now();
     let resting = async {
         let operator = operate(&world, &shared, &mut restarts, life);
@@ -145,8 +145,8 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
     Ok(report)
 }
 
-fn begin(world: &mut World, shared: &Shared) -> anyhow::Result<tokio::process::Child> {
-    world.begin_life();
+async fn begin(world: &mut World, shared: &Shared) -> anyhow::Result<tokio::process::Child> {
+    world.begin_life().await?;
     shared.world.lock().unwrap_or_else(PoisonError::into_inner).life = world.life;
     world.home.start(&Fate::default())
 }

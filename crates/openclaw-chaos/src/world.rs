@@ -1,6 +1,8 @@
 //! One home with its model server and its effect server.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use openclaw_testkit::server::Server;
 use serde_json::Value;
@@ -9,6 +11,9 @@ use crate::effect::Effects;
 use crate::home::Home;
 use crate::plan::Meter;
 use crate::scenario::{Ground, Scenario};
+
+/// How often a port is tried that was in use a moment ago.
+const REBINDS_MAX: usize = 400;
 
 /// Where worlds are made, and with which program.
 #[derive(Debug, Clone)]
@@ -29,7 +34,8 @@ pub struct World {
     pub meter: Meter,
     /// Which start of the gateway this is, from 1.
     pub life: usize,
-    _model: Server,
+    /// The model server of this life, always at the same port.
+    model: Server,
 }
 
 impl World {
@@ -38,27 +44,49 @@ impl World {
     /// # Errors
     /// When a server or the home cannot be made.
     pub async fn make(site: &Site, scenario: &Scenario) -> anyhow::Result<Self> {
-        Self::with(site, &(scenario.config)()).await
+        Self::with(site, scenario.config).await
     }
 
-    /// Makes a world; `config` is merged over the configuration.
+    /// Makes a world; what `config` says of an effect server is merged over the configuration.
     ///
     /// # Errors
     /// When a server or the home cannot be made.
-    pub async fn with(site: &Site, config: &Value) -> anyhow::Result<Self> {
+    pub async fn with(site: &Site, config: fn(SocketAddr) -> Value) -> anyhow::Result<Self> {
         let meter = Meter::default();
-        let model = Server::start(meter.script()).await?;
+        let model = Server::start(meter.script(0)).await?;
         let effects = Effects::start().await?;
-        let home = Home::make(&site.folder, &site.binary, &model.url(), config)?;
+        let home = Home::make(&site.folder, &site.binary, &model.url(), &config(effects.address()))?;
         std::fs::write(home.workspace().join("seed.txt"), "the seed\n")?;
-        Ok(Self { home, effects, meter, life: 0, _model: model })
+        Ok(Self { home, effects, meter, life: 0, model })
     }
 
     /// Counts one more start of the gateway.
-    pub fn begin_life(&mut self) {
+    ///
+    /// The model server begins anew with it: a request that a dead gateway had on
+    /// its way would count for the next one otherwise.
+    ///
+    /// # Errors
+    /// When the model server cannot be started again at its port.
+    pub async fn begin_life(&mut self) -> anyhow::Result<()> {
         self.life += 1;
-        self.meter.begin_life(self.life);
         self.effects.begin_life(self.life);
+        let port = self.model.address().port();
+        // Anywhere, only to end the one before; its port is free a moment later.
+        self.model = Server::start(self.meter.script(self.life)).await?;
+        let mut last = None;
+        for _ in 0..REBINDS_MAX {
+            match Server::start_bare(port, self.meter.script(self.life)).await {
+                Ok(model) => {
+                    self.model = model;
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err(last
+            .map_or_else(|| anyhow::anyhow!("no try"), anyhow::Error::new)
+            .context(format!("cannot listen at port {port} again")))
     }
 
     /// Returns what a scenario needs to know of this world.

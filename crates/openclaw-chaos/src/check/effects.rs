@@ -233,3 +233,30 @@ pub(super) fn bills_add_up(evidence: &Evidence) -> Vec<String> {
     }
     found
 }
+
+pub(super) fn deliveries_are_made_once(evidence: &Evidence) -> Vec<String> {
+    let mut found = Vec::new();
+    let times = |key: &str| evidence.messages.iter().filter(|message| message.key == key).count();
+    for delivery in &evidence.end.deliveries {
+        let times = times(&delivery.key);
+        let is_well = match delivery.state.as_str() {
+            "sent" => times == 1,
+            "unknown" => times <= 1,
+            _ => false,
+        };
+        if !is_well {
+            found.push(format!("the answer of run {} is {} and arrived {times} times", delivery.run, delivery.state));
+        }
+    }
+    for say in evidence.said.iter().filter(|say| say.is_delivered) {
+        let rows = evidence.end.deliveries.iter().filter(|delivery| delivery.run == say.id).count();
+        let is_done = evidence.end.runs.iter().any(|run| run.id == say.id && run.status == "done");
+        if is_done && rows != 1 {
+            found.push(format!("the answer of run {} has {rows} deliveries", say.id));
+        }
+    }
+    let is_known = |key: &str| evidence.end.deliveries.iter().any(|delivery| delivery.key == key);
+    let stray = evidence.messages.iter().filter(|message| !is_known(&message.key));
+    found.extend(stray.map(|message| format!("a message of run {} arrived that nothing records", message.name)));
+    found
+}

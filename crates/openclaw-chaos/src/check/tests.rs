@@ -15,7 +15,7 @@ use crate::effect::Dispatch;
 use crate::evidence::Evidence;
 use crate::plan::{Call, Metered, Plan};
 use crate::scenario::Say;
-use crate::snapshot::{Entry, Run, Snapshot};
+use crate::snapshot::{Delivery, Entry, Run, Snapshot};
 
 const SESSION: &str = "agent:main:main";
 
@@ -128,7 +128,7 @@ fn snapshot(events: &[(u64, RunEvent)], status: &str, turns: Vec<Turn>) -> Snaps
         runs: vec![run(events, status)],
         entries: turns.into_iter().enumerate().map(entry).collect(),
         sessions: vec![(SESSION.into(), head)],
-        steps: Vec::new(),
+        ..Snapshot::default()
     }
 }
 
@@ -227,6 +227,26 @@ fn a_transcript_with_more_or_less_than_was_said_is_seen() {
     assert!(broken(|it| drop(it.end.entries.remove(0))).contains(&"T2"));
     let open = Turn::Assistant(turn(vec![text("Working."), Block::Call { call: call(), result: None }]));
     assert_eq!(broken(|it| it.end.entries[1].turn = open), ["T4"]);
+}
+
+#[test]
+fn a_message_that_arrives_twice_or_never_is_seen() {
+    let delivered = |state: &'static str, times: usize| {
+        move |it: &mut Evidence| {
+            it.said[0].is_delivered = true;
+            it.end.deliveries.push(Delivery { run: "m1".into(), key: "d1".into(), state: state.into() });
+            let message = Dispatch { life: 1, name: "m1".into(), key: "d1".into() };
+            it.messages = vec![message; times];
+        }
+    };
+    let none: [&str; 0] = [];
+    for (state, times) in [("sent", 1), ("unknown", 0), ("unknown", 1)] {
+        assert_eq!(broken(delivered(state, times)), none, "{state} {times}");
+    }
+    for (state, times) in [("sent", 0), ("sent", 2), ("unknown", 2), ("pending", 0), ("failed", 0)] {
+        assert_eq!(broken(delivered(state, times)), ["I10"], "{state} {times}");
+    }
+    assert_eq!(broken(|it| it.said[0].is_delivered = true), ["I10"]);
 }
 
 #[test]

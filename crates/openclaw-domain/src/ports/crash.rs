@@ -71,12 +71,18 @@ impl Moment {
 }
 
 /// Writes of the store that concern runs.
-const OPERATIONS: [&str; 7] = [
+const OPERATIONS: [&str; 13] = [
     "journal.admit",
     "journal.claim",
     "journal.append",
     "journal.settle_action",
     "journal.keep_checkpoint",
+    "journal.take_over",
+    "journal.renew",
+    "outbox.take",
+    "outbox.settle",
+    "outbox.orphaned",
+    "outbox.retry",
     "sessions.open",
     "sessions.change",
 ];
