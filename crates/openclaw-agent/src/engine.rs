@@ -35,6 +35,10 @@ impl Engine {
         engine
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Takes over newly built tools; calls that run already keep theirs.
     pub fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
         self.shared.replace_tools(tools);
@@ -67,7 +71,7 @@ impl Engine {
 }
 
 /// Hands a command to a session's actor, starting it if there is none.
-fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
+pub(crate) fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
     if shared.is_stopping() {
         return Err(Fault::new(Kind::Unavailable, "the gateway is stopping").hint("try again in a few seconds"));
     }

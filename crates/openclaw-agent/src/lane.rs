@@ -197,7 +197,7 @@ impl Lane {
 }
 
 /// The outcome of a run that did no work.
-fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
+pub(crate) fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
     Outcome {
         end,
         text: String::new(),

@@ -9,6 +9,7 @@ use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
 use openclaw_domain::{AgentId, RunRequest, SessionId};
 
+use crate::replay::dry::Answers;
 use crate::shared::Shared;
 use crate::step::RunState;
 
@@ -19,12 +20,19 @@ pub(crate) struct Preparation {
     system: Vec<String>,
     tools: Arc<[ToolSpec]>,
     cache_key: SessionId,
+    /// What tools answer from instead of running, in a fork that touches nothing.
+    answers: Option<Arc<Answers>>,
 }
 
 impl Preparation {
     /// Tells whether a tool is on offer.
     pub(crate) fn offers(&self, tool: &str) -> bool {
         self.tools.iter().any(|spec| spec.name == tool)
+    }
+
+    /// Returns the record that tools answer from; `None` when they really run.
+    pub(crate) fn answers(&self) -> Option<&Answers> {
+        self.answers.as_deref()
     }
 
     /// Returns the names of the tools on offer.
@@ -50,7 +58,15 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
     };
     let mut system = shared.ports.context.assemble(&context).await?;
     system.extend(request.extra_system.clone());
+    let answers = match request.origin.as_deref().filter(|origin| !origin.is_live) {
+        Some(origin) => {
+            let (journal, sessions) = (&shared.ports.journal, &shared.ports.sessions);
+            Some(Arc::new(Answers::load(&**journal, &**sessions, origin).await?))
+        }
+        None => None,
+    };
     Ok(Preparation {
+        answers,
         choice: choice(request, session, configured.choice),
         system,
         tools,

@@ -8,6 +8,7 @@ mod clock;
 mod context;
 mod files;
 mod gate;
+mod history;
 mod journal;
 mod logs;
 mod model;
@@ -25,6 +26,9 @@ pub use clock::Clock;
 pub use context::{ContextRequest, ContextSource};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
+pub use history::{
+    Comparison, Difference, Edit, ForkWish, Forked, History, Replay, RunName, Side, StepPair, StepSeen, ToolSeen,
+};
 pub use journal::{
     Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, OpenAction, RunRecord,
 };

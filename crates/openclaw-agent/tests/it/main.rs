@@ -8,4 +8,5 @@ mod limits;
 mod queueing;
 mod recovery;
 mod refusals;
+mod replay;
 mod turns;

@@ -1,0 +1,1 @@
+//! Another way from the middle of a recorded run.
