@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
-use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Timestamp};
+use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Seq, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::step::RunState;
@@ -41,6 +41,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Interrupted {
     pub(crate) request: RunRequest,
     pub(crate) session: Session,
+    /// Position of the last event that is folded in.
+    pub(crate) seq: Seq,
     pub(crate) state: RunState,
     pub(crate) written: usize,
     pub(crate) head: u64,

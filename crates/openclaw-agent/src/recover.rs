@@ -109,6 +109,12 @@ fn has_begun(events: &[Recorded]) -> bool {
     events.iter().any(|recorded| matches!(recorded.event, RunEvent::Began { .. }))
 }
 
+/// Rebuilds a run as it stands now.
+pub(crate) async fn anew(shared: &Shared, key: &SessionKey, request: RunRequest) -> Result<Option<Interrupted>, Fault> {
+    let events = all_events(shared, key, &request.id).await?;
+    rebuild(shared, key, request, &events).await
+}
+
 async fn rebuild(
     shared: &Shared,
     key: &SessionKey,
@@ -147,7 +153,8 @@ async fn rebuild(
         _ => None,
     });
     let started = started.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started }))
+    let seq = events.last().map_or(Seq(0), |last| last.seq);
+    Ok(Some(Interrupted { request, seq, head: session.head, session, state, written, open_entry, asked, unsure, started }))
 }
 
 fn journal(error: &JournalError) -> Fault {

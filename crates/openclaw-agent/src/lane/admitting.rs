@@ -153,6 +153,16 @@ impl Lane {
         }
     }
 
+    /// Returns the event that recorded an input.
+    pub(super) async fn accepted(&mut self, request: &RunRequest) -> Result<RunEvent, Fault> {
+        let events = self.shared.ports.journal.events(&self.key, &request.id, Seq(0), 1).await;
+        let first = events.map_err(|error| fault(&error))?.into_iter().next().map(|recorded| recorded.event);
+        match first {
+            Some(accepted @ RunEvent::Accepted { .. }) => Ok(accepted),
+            Some(_) | None => Err(Fault::new(Kind::Bug, format!("run {} is not recorded as accepted", request.id))),
+        }
+    }
+
     /// Returns where the end of a run is to be written. Input that never began
     /// is not claimed for it: while another turn runs, a claim is refused.
     async fn place_to_close(&mut self, id: &RunId) -> Result<(Epoch, Seq), JournalError> {

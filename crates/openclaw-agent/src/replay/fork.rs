@@ -16,7 +16,7 @@ use openclaw_domain::ports::{
 use openclaw_domain::run::{ForkOrigin, QueueMode, Source, Status};
 use openclaw_domain::session::{Session, SessionChange, SessionPatch};
 use openclaw_domain::{
-    AssistantTurn, CallId, Limits, RunEvent, RunRequest, Runtime, SessionKey, ToolResult, Turn, UserTurn,
+    AssistantTurn, CallId, Limits, RunEvent, RunRequest, Runtime, Seq, SessionKey, ToolResult, Turn, UserTurn,
 };
 
 use super::dry;
@@ -151,6 +151,7 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
         at,
         durability: Durability::Barrier,
     };
+    let last = Seq(seq.0 + batch.events.len() as u64);
     journal.append(batch).await.map_err(|error| unrecorded(&error))?;
     let session = shared.ports.sessions.get(&request.session).await.map_err(|error| records(&error))?;
     let session = session.ok_or_else(|| Fault::new(Kind::Conflict, format!("session {} is gone", request.session)))?;
@@ -160,6 +161,7 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
         request,
         head: session.head,
         session,
+        seq: last,
         written: prefix.state.conversation.turns().len(),
         state: prefix.state,
         open_entry: None,

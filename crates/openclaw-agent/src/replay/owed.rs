@@ -113,10 +113,11 @@ impl Check<'_> {
         id.map_or_else(|| recorded.to_owned(), derive)
     }
 
-    /// Tells whether the run's tools answer from the record of another run.
+    /// Tells whether the run's tools answer from the record of another run: all
+    /// of them, or those of the steps it took over.
     fn is_dry(&self) -> bool {
         let origin = self.state.request.as_ref().and_then(|request| request.origin.as_ref());
-        origin.is_some_and(|origin| !origin.is_live)
+        origin.is_some_and(|origin| !origin.is_live || self.state.iterations < origin.from_step)
     }
 
     /// Tells of each call whether the new owner may dispatch it again.

@@ -114,7 +114,7 @@ impl Tool for Slow {
     }
 
     async fn run(&self, permit: Permit, _cx: &ToolCx) -> Result<ToolOutput, Error> {
-        for _ in 0..self.random.below(12) {
+        for _ in 0..self.random.below(60) {
             tokio::task::yield_now().await;
         }
         let name = permit.call().name.clone();
@@ -255,7 +255,7 @@ async fn act(engine: &Arc<Engine>, parts: &Parts, random: &Random, sent: &mut u6
             engine.abort(abort).await.unwrap();
         }
         4 => parts.clock.advance(Duration::from_millis(100 + random.below(400))).await,
-        5 if random.one_in(8) => parts.clock.advance(Duration::from_secs(31)).await,
+        5 if random.one_in(3) => parts.clock.advance(Duration::from_secs(31)).await,
         6..=12 => {
             for asked in engine.pending() {
                 let decision = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny][usize::try_from(random.below(3)).unwrap()];
