@@ -210,6 +210,7 @@ fn gateway_ports(
 ) -> openclaw_gateway::Ports {
     openclaw_gateway::Ports {
         runs: engine.clone(),
+        history: engine.clone(),
         approvals: engine.clone(),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),

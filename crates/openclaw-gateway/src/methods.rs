@@ -13,6 +13,7 @@ mod config;
 mod devices;
 mod history;
 mod listing;
+mod replay;
 mod sessions;
 mod system;
 mod target;
@@ -90,6 +91,9 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::devices::DEVICE_PAIR_REJECT => devices::reject,
     wire::devices::DEVICE_PAIR_REMOVE => devices::remove,
     wire::devices::DEVICE_TOKEN_REVOKE => devices::revoke_token,
+    wire::replay::RUNS_REPLAY => replay::replay,
+    wire::replay::RUNS_FORK => replay::fork,
+    wire::replay::RUNS_DIFF => replay::diff,
     wire::vars::VARS_GET => vars::get,
     wire::vars::VARS_SET => vars::set,
     wire::vars::VARS_LIST => vars::list,

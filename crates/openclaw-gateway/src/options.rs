@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::Secret;
-use openclaw_domain::ports::{Approvals, Catalog, Clock, Devices, Grants, Logs, Runs, Sessions, Settings, Variables};
+use openclaw_domain::ports::{Approvals, Catalog, Clock, Devices, Grants, History, Logs, Runs, Sessions, Settings, Variables};
 
 /// The ports behind the methods.
 #[derive(Clone)]
 pub struct Ports {
     /// Starts and stops runs.
     pub runs: Arc<dyn Runs>,
+    /// Recorded runs, to look back at.
+    pub history: Arc<dyn History>,
     /// Questions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
     /// Sessions and transcripts.

@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod chat;
 pub mod config;
 pub mod devices;
+pub mod replay;
 pub mod sessions;
 pub mod system;
 pub mod vars;

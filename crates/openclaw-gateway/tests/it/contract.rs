@@ -21,7 +21,7 @@ use crate::rig::{ALL, Device, Rig, Ws, params};
 use crate::schema::Schema;
 
 /// Methods whose result the schema does not define, not even in parts.
-const UNDEFINED_RESULTS: [&str; 40] = [
+const UNDEFINED_RESULTS: [&str; 43] = [
     "agent",
     "agent.wait",
     "chat.abort",
@@ -46,6 +46,9 @@ const UNDEFINED_RESULTS: [&str; 40] = [
     "methods.list",
     "node.list",
     "plugin.approval.list",
+    "runs.diff",
+    "runs.fork",
+    "runs.replay",
     "sessions.abort",
     "sessions.get",
     "sessions.messages.subscribe",
@@ -255,6 +258,9 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("device.token.revoke", json!({ "deviceId": device(2), "role": "operator" })),
         ("device.pair.remove", json!({ "deviceId": device(1) })),
         ("vars.set", json!({ "name": "a", "value": 1, "scope": "global" })),
+        ("runs.diff", json!({ "a": "r1", "b": "r2" })),
+        ("runs.fork", json!({ "runId": "r1" })),
+        ("runs.replay", json!({ "runId": "r1" })),
         ("vars.get", json!({ "name": "a", "scope": "global" })),
         ("vars.list", json!({ "scope": "global" })),
     ]

@@ -15,6 +15,7 @@ mod http;
 mod jsonrpc;
 mod liveness;
 mod methods;
+mod replay;
 mod runs;
 mod schema;
 mod scopes;

@@ -39,6 +39,7 @@ pub(crate) struct Rig {
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: FakeClock,
+    pub(crate) history: Arc<crate::replay::FakeHistory>,
     pub(crate) handle: Option<Handle>,
     pub(crate) port: u16,
 }
@@ -55,7 +56,7 @@ impl Rig {
         let hub = Hub::new();
         let (store, clock) = (Arc::new(Store::new()), FakeClock::new());
         let engine = Engine::new(Arc::clone(&hub), Arc::clone(&store));
-        let mut rig = Self { hub: Arc::clone(&hub), store, engine, clock, handle: None, port: 0 };
+        let mut rig = Self { hub: Arc::clone(&hub), store, engine, clock, history: Arc::default(), handle: None, port: 0 };
         let handle = serve(options, rig.ports(), hub).await.unwrap();
         rig.port = handle.addresses().first().map_or(0, std::net::SocketAddr::port);
         rig.handle = Some(handle);
@@ -74,6 +75,7 @@ impl Rig {
         };
         Ports {
             runs: runs.clone(),
+            history: self.history.clone(),
             approvals: runs,
             sessions: self.store.clone(),
             variables: self.store.clone(),
