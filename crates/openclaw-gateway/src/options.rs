@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::Secret;
-use openclaw_domain::ports::{Approvals, Catalog, Clock, Devices, Grants, History, Logs, Runs, Sessions, Settings, Variables};
+use openclaw_domain::ports::{
+    Approvals, Catalog, Clock, Devices, Grants, History, Logs, Runs, Sessions, Settings, Variables,
+};
 
 /// The ports behind the methods.
 #[derive(Clone)]

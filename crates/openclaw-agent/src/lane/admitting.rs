@@ -6,9 +6,7 @@ use openclaw_domain::catalog::Agent;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RunRecord};
 use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
-use openclaw_domain::{
-    Change, Conversation, Epoch, RunEvent, RunId, RunRequest, Seq, Timestamp, UserTurn,
-};
+use openclaw_domain::{Change, Conversation, Epoch, RunEvent, RunId, RunRequest, Seq, Timestamp, UserTurn};
 
 use super::{Lane, status_of, stopped};
 use crate::driver::Control;
@@ -203,7 +201,8 @@ impl Lane {
 
 /// The admission of input that does not begin at once.
 fn queued(request: RunRequest, agent: Agent, at: Timestamp) -> Admission {
-    let accepted = RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime };
+    let accepted =
+        RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime };
     Admission { request, events: vec![accepted], transcript: false, owner: None, at }
 }
 

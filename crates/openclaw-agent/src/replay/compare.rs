@@ -27,14 +27,10 @@ fn differs(a: Option<&StepSeen>, b: Option<&StepSeen>) -> Vec<&'static str> {
     let called = |step: &StepSeen| -> Vec<(String, String)> {
         step.tools.iter().map(|call| (call.tool.clone(), call.arguments.clone())).collect()
     };
-    let answered = |step: &StepSeen| -> Vec<_> {
-        step.tools.iter().map(|call| (call.status, call.result.clone())).collect()
-    };
-    let kinds = [
-        ("text", a.text != b.text),
-        ("tools", called(a) != called(b)),
-        ("results", answered(a) != answered(b)),
-    ];
+    let answered =
+        |step: &StepSeen| -> Vec<_> { step.tools.iter().map(|call| (call.status, call.result.clone())).collect() };
+    let kinds =
+        [("text", a.text != b.text), ("tools", called(a) != called(b)), ("results", answered(a) != answered(b))];
     kinds.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
 
@@ -90,5 +86,13 @@ fn side(recording: &Recording) -> Side {
     }
     let input = recording.accepted().map(|(request, _, _)| request.input.text()).unwrap_or_default();
     let text = outcome.map(|outcome| outcome.text.clone()).unwrap_or_default();
-    Side { run_id: record.id.clone(), session_key: record.session.clone(), status: record.status, input, model, text, usage }
+    Side {
+        run_id: record.id.clone(),
+        session_key: record.session.clone(),
+        status: record.status,
+        input,
+        model,
+        text,
+        usage,
+    }
 }

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::message::{Part, ToolStatus};
 use openclaw_domain::model::{Selected, Usage};
-use openclaw_domain::ports::{
-    Admission, Batch, Durability, ForkWish, Forked, JournalError, RecordError, RunName,
-};
+use openclaw_domain::ports::{Admission, Batch, Durability, ForkWish, Forked, JournalError, RecordError, RunName};
 use openclaw_domain::run::{ForkOrigin, QueueMode, Source, Status};
 use openclaw_domain::session::{Session, SessionChange, SessionPatch};
 use openclaw_domain::{
@@ -38,7 +36,14 @@ pub(crate) async fn begin(shared: &Arc<Shared>, wish: ForkWish) -> Result<Forked
     let tape = Tape::of(&recording);
     tape.check_step(wish.from_step)?;
     // Tried before anything is written: a wish that cannot be met leaves nothing behind.
-    prefix(&tape, &results, &request, limits, Place { earlier: &transcript.earlier, head: 0, key: None }, wish.from_step)?;
+    prefix(
+        &tape,
+        &results,
+        &request,
+        limits,
+        Place { earlier: &transcript.earlier, head: 0, key: None },
+        wish.from_step,
+    )?;
     let session = prepare(shared, &request, transcript, &wish).await?;
     let place = Place { earlier: &transcript.earlier, head: session.head, key: Some(&session) };
     let prefix = prefix(&tape, &results, &request, limits, place, wish.from_step)?;
@@ -63,8 +68,7 @@ fn request(
 ) -> Result<RunRequest, Fault> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let bad = |error: openclaw_domain::ids::Error| Fault::new(Kind::Bug, error.to_string());
-    let session: SessionKey =
-        format!("agent:{}:fork:{}", asked.session.agent(), &id[..12]).parse().map_err(bad)?;
+    let session: SessionKey = format!("agent:{}:fork:{}", asked.session.agent(), &id[..12]).parse().map_err(bad)?;
     let mut input = asked.input.clone();
     if let Some(text) = &wish.edit.input {
         input.parts.retain(|part| !matches!(part, Part::Text { .. }));
@@ -275,13 +279,14 @@ fn prefix(
             Effect::CallModel { step } => {
                 let recorded = tape.steps.get(step as usize - 1);
                 let Some((recorded, turn)) = recorded.and_then(|one| Some((one, one.turn.clone()?))) else {
-                    return Err(Fault::new(Kind::User, format!("step {step} was never answered, so nothing follows it")));
+                    return Err(Fault::new(
+                        Kind::User,
+                        format!("step {step} was never answered, so nothing follows it"),
+                    ));
                 };
                 let key = |session: &Session| keys::step_key(&session.id, &request.id, step);
-                let mut new = vec![RunEvent::ModelStarted {
-                    step,
-                    idempotency_key: place.key.map(key).unwrap_or_default(),
-                }];
+                let mut new =
+                    vec![RunEvent::ModelStarted { step, idempotency_key: place.key.map(key).unwrap_or_default() }];
                 new.extend(recorded.steered.iter().map(steered));
                 new.extend(recorded.selected.clone().map(|selected| RunEvent::ModelSelected { selected }));
                 let usage = Usage { cost_usd: Some(0.0), ..Usage::default() };
@@ -309,10 +314,12 @@ fn prefix(
     Ok(Prefix { events, state, base })
 }
 
-
 fn gone(name: &RunName) -> Fault {
-    Fault::new(Kind::Conflict, format!("the conversation of run {} is gone: its session was reset or it never began", name.run))
-        .hint("openclaw replay compares what is recorded without it")
+    Fault::new(
+        Kind::Conflict,
+        format!("the conversation of run {} is gone: its session was reset or it never began", name.run),
+    )
+    .hint("openclaw replay compares what is recorded without it")
 }
 
 fn records(error: &RecordError) -> Fault {

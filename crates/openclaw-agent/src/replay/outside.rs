@@ -53,7 +53,10 @@ impl Check<'_> {
         let id = &found.call.id;
         let call = self.state.call(id).filter(|_| matches!(self.state.open.get(id), Some(CallState::Probing)));
         let Some(call) = call else {
-            return Err(Wrong::new("nobody asked what became of this call", "a call of an earlier owner without a result"));
+            return Err(Wrong::new(
+                "nobody asked what became of this call",
+                "a call of an earlier owner without a result",
+            ));
         };
         let record = &self.recording.record;
         let expected = Question {
@@ -90,8 +93,7 @@ impl Check<'_> {
 
     /// Ends that the run's own state does not bring about.
     fn ended_outside(&self, outcome: &Outcome) -> Result<(), Wrong> {
-        let follows_claim = self.at > 0
-            && matches!(self.recording.events[self.at - 1].event, RunEvent::Claimed { .. });
+        let follows_claim = self.at > 0 && matches!(self.recording.events[self.at - 1].event, RunEvent::Claimed { .. });
         if !self.has_begun {
             // Input that never ran ends as its session says, or with the run that took it in.
             return Ok(());

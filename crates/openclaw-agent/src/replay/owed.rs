@@ -28,9 +28,7 @@ impl Check<'_> {
             (Owed::Effect(Effect::Answer { call, result }), RunEvent::ToolEnded { .. }) => {
                 Ok(RunEvent::ToolEnded { call: call.clone(), result: Box::new(result.clone()) })
             }
-            (Owed::Effect(Effect::Finish { end }), RunEvent::Ended { outcome }) => {
-                Ok(self.ended(end.clone(), outcome))
-            }
+            (Owed::Effect(Effect::Finish { end }), RunEvent::Ended { outcome }) => Ok(self.ended(end.clone(), outcome)),
             (Owed::Effect(Effect::Dispatch { call }), _) => self.dispatched(call, event),
             (Owed::Start(call), RunEvent::ToolStarted { idempotency_key, .. }) => {
                 let run = &self.recording.record.id;
@@ -156,7 +154,9 @@ fn name(owed: &Owed) -> String {
     match owed {
         Owed::Start(call) => format!("tool_started of call {call}"),
         Owed::Effect(Effect::CallModel { step }) => format!("model_started of step {step}"),
-        Owed::Effect(Effect::Dispatch { call }) => format!("call {} of {} to start, a question, or a refusal", call.id, call.name),
+        Owed::Effect(Effect::Dispatch { call }) => {
+            format!("call {} of {} to start, a question, or a refusal", call.id, call.name)
+        }
         Owed::Effect(Effect::Probe { call }) => format!("word from {} about call {}", call.name, call.id),
         Owed::Effect(Effect::Supersede { .. }) => "model_superseded".to_owned(),
         Owed::Effect(Effect::Answer { call, .. }) => format!("tool_ended of call {call}"),

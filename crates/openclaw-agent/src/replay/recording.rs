@@ -53,7 +53,8 @@ pub(crate) async fn read(journal: &dyn Journal, sessions: &dyn Sessions, name: &
     let mut events: Vec<Recorded> = Vec::new();
     while events.len() < EVENTS_MAX {
         let after = events.last().map_or(Seq(0), |last| last.seq);
-        let page = journal.events(&record.session, &record.id, after, PAGE).await.map_err(|error| unreadable(&error))?;
+        let page =
+            journal.events(&record.session, &record.id, after, PAGE).await.map_err(|error| unreadable(&error))?;
         let is_last = page.len() < PAGE;
         events.extend(page);
         if is_last {

@@ -60,12 +60,32 @@ async fn record_and_replay(stores: impl Fn() -> Stores, seeds: std::ops::Range<u
 #[tokio::test]
 async fn what_was_recorded_in_memory_is_what_the_engine_asks_for_again() {
     let seen = record_and_replay(|| Stores::memory(Arc::new(memory::Store::new())), 0..150).await;
-    eprintln!("{} runs, {} events, {} rebuilt, {} owners at most: {:?}", seen.runs, seen.events, seen.rebuilt, seen.epochs_max, seen.kinds);
+    eprintln!(
+        "{} runs, {} events, {} rebuilt, {} owners at most: {:?}",
+        seen.runs, seen.events, seen.rebuilt, seen.epochs_max, seen.kinds
+    );
     assert!(seen.runs >= 150 && seen.epochs_max >= 3);
     let all = [
-        "accepted", "claimed", "began", "model_started", "model_selected", "model_delta", "model_superseded",
-        "model_done", "model_failed", "tool_intent", "approval_requested", "approval_resolved", "tool_started",
-        "tool_ended", "tool_unsure", "tool_settled", "steered", "cancel_requested", "deadline_passed", "ended",
+        "accepted",
+        "claimed",
+        "began",
+        "model_started",
+        "model_selected",
+        "model_delta",
+        "model_superseded",
+        "model_done",
+        "model_failed",
+        "tool_intent",
+        "approval_requested",
+        "approval_resolved",
+        "tool_started",
+        "tool_ended",
+        "tool_unsure",
+        "tool_settled",
+        "steered",
+        "cancel_requested",
+        "deadline_passed",
+        "ended",
     ];
     let missing: BTreeSet<_> = all.into_iter().filter(|kind| !seen.kinds.contains_key(kind)).collect();
     assert_eq!(missing, BTreeSet::new(), "the generated runs must hold every kind of event");
@@ -80,7 +100,10 @@ async fn what_was_recorded_in_sqlite_is_what_the_engine_asks_for_again() {
         Stores::sqlite(&folder.path().join(next.get().to_string()))
     };
     let seen = record_and_replay(stores, 0..60).await;
-    eprintln!("{} runs, {} events, {} rebuilt, {} owners at most", seen.runs, seen.events, seen.rebuilt, seen.epochs_max);
+    eprintln!(
+        "{} runs, {} events, {} rebuilt, {} owners at most",
+        seen.runs, seen.events, seen.rebuilt, seen.epochs_max
+    );
     assert!(seen.runs >= 60);
 }
 

@@ -90,8 +90,11 @@ async fn perform(cx: &Cx<'_>, client: &Client, arguments: &Arguments, edit: Opti
     let began = cx.say(&copy::FORK_BEGAN, &[("id", &id), ("of", &of), ("step", &step)]);
     cx.note(&Line::new().tone(Tone::Dim, began));
     let ended = wait(cx, client, &id).await?;
-    let diff = client.call("runs.diff", json!({ "a": of, "b": id, "sessionKeyA": forked["ofSessionKey"],
-        "sessionKeyB": forked["sessionKey"] }));
+    let diff = client.call(
+        "runs.diff",
+        json!({ "a": of, "b": id, "sessionKeyA": forked["ofSessionKey"],
+        "sessionKeyB": forked["sessionKey"] }),
+    );
     let diff = diff.await?;
     let mut report = runs::compare::report(cx, &diff).raw(answer_text(&diff));
     report.data = json!({ "fork": forked, "ended": ended, "diff": diff });

@@ -231,10 +231,7 @@ fn told_by_gateway(mut failure: Failure) -> Failure {
             failure.next = vec!["openclaw approvals list".to_owned(), "openclaw runs list --active".to_owned()];
         }
         "RUN_ENDED" => failure.exit = Exit::Conflict,
-        "RUN_NOT_FOUND" | "CALL_NOT_OPEN" => {
-            failure.exit = Exit::NotFound;
-            failure.next = vec!["openclaw runs list".to_owned()];
-        }
+        _ if failure.exit == Exit::NotFound => failure.next = vec!["openclaw runs list".to_owned()],
         _ => {}
     }
     failure

@@ -169,8 +169,28 @@ async fn events(client: &Client, named: &Value) -> Result<Vec<Value>, Failure> {
 
 /// Names of fields that say how, not what: they stay readable.
 const KEPT: [&str; 22] = [
-    "runId", "sessionKey", "agentId", "callId", "toolCallId", "id", "event", "stream", "phase", "status", "state",
-    "effect", "name", "kind", "key", "action", "digest", "end", "provider", "model", "recordedSha256", "rebuiltSha256",
+    "runId",
+    "sessionKey",
+    "agentId",
+    "callId",
+    "toolCallId",
+    "id",
+    "event",
+    "stream",
+    "phase",
+    "status",
+    "state",
+    "effect",
+    "name",
+    "kind",
+    "key",
+    "action",
+    "digest",
+    "end",
+    "provider",
+    "model",
+    "recordedSha256",
+    "rebuiltSha256",
 ];
 
 /// Replaces every text that may hold words of people, models or tools by its length.

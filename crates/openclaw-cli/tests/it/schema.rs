@@ -11,7 +11,13 @@ use crate::manners::{FAILING, LINES};
 use crate::world::World;
 
 /// Lines of commands with a published form that the common matrix leaves out.
-const MORE: &[&str] = &["config get gateway", "gateway probe", "models probe", "sessions show main -n 1", "support bundle --out b.tar.gz"];
+const MORE: &[&str] = &[
+    "config get gateway",
+    "gateway probe",
+    "models probe",
+    "sessions show main -n 1",
+    "support bundle --out b.tar.gz",
+];
 
 /// The published schema.
 struct Published(Value);
@@ -60,8 +66,10 @@ fn every_command_line_prints_the_published_form() {
     }
     assert!(failed > 40, "{failed}");
     // Onboarding asks; its own test is below. The others are parts of forms.
-    let parts =
-        ["next", "at", "success", "failure", "where", "ownCode", "error", "session", "entry", "issue", "approval", "run", "replayed"];
+    let parts = [
+        "next", "at", "success", "failure", "where", "ownCode", "error", "session", "entry", "issue", "approval",
+        "run", "replayed",
+    ];
     let all = published.0["$defs"].as_object().unwrap().keys();
     let missing: Vec<&String> =
         all.filter(|name| !parts.contains(&name.as_str()) && *name != "onboard" && !seen.contains(*name)).collect();

@@ -97,7 +97,8 @@ async fn a_fork_is_asked_for_with_all_that_differs() {
     assert!(wish.is_live);
     assert_eq!((wish.edit.input.as_deref(), wish.edit.system.as_deref()), (Some("other"), Some("")));
     assert_eq!(wish.edit.results.values().collect::<Vec<_>>(), ["text"]);
-    for bad in [json!({ "runId": "r1", "model": "none" }), json!({ "runId": "r1", "edit": { "results": { "c1": 7 } } })] {
+    for bad in [json!({ "runId": "r1", "model": "none" }), json!({ "runId": "r1", "edit": { "results": { "c1": 7 } } })]
+    {
         assert_eq!(client.fails("runs.fork", bad).await["code"], "INVALID_REQUEST");
     }
 }

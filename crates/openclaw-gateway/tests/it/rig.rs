@@ -56,7 +56,8 @@ impl Rig {
         let hub = Hub::new();
         let (store, clock) = (Arc::new(Store::new()), FakeClock::new());
         let engine = Engine::new(Arc::clone(&hub), Arc::clone(&store));
-        let mut rig = Self { hub: Arc::clone(&hub), store, engine, clock, history: Arc::default(), handle: None, port: 0 };
+        let mut rig =
+            Self { hub: Arc::clone(&hub), store, engine, clock, history: Arc::default(), handle: None, port: 0 };
         let handle = serve(options, rig.ports(), hub).await.unwrap();
         rig.port = handle.addresses().first().map_or(0, std::net::SocketAddr::port);
         rig.handle = Some(handle);

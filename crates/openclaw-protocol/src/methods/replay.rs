@@ -30,12 +30,8 @@ static FORK_PARAMS: &[Field] = &[
 /// Begins a new run from the state before a model call of a recorded one.
 pub static RUNS_FORK: Method = Method::new("runs.fork", Scope::Write, Shape::closed(FORK_PARAMS));
 
-static DIFF_PARAMS: &[Field] = &[
-    required("a", NAME),
-    required("b", NAME),
-    optional("sessionKeyA", NAME),
-    optional("sessionKeyB", NAME),
-];
+static DIFF_PARAMS: &[Field] =
+    &[required("a", NAME), required("b", NAME), optional("sessionKeyA", NAME), optional("sessionKeyB", NAME)];
 
 /// Compares two runs step by step.
 pub static RUNS_DIFF: Method = Method::new("runs.diff", Scope::Read, Shape::closed(DIFF_PARAMS));

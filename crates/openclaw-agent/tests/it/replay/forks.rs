@@ -76,7 +76,8 @@ impl Rig {
         let line = |turn: &Said| match turn {
             Said::User(turn) => format!("user: {}", turn.text()),
             Said::Assistant(turn) => {
-                let calls = turn.calls().map(|(call, result)| format!("[{} {}]", call.arguments, result.unwrap().text()));
+                let calls =
+                    turn.calls().map(|(call, result)| format!("[{} {}]", call.arguments, result.unwrap().text()));
                 format!("assistant: {}{}", turn.text(), calls.collect::<String>())
             }
         };
@@ -128,7 +129,10 @@ async fn tools_of_a_fork_answer_from_the_record_and_touch_nothing() {
     let (_, outcome) = rig.fork(Rig::wish(1), turns).await;
     assert_eq!(outcome.text, "done");
     assert_eq!(rig.tool.ran().len(), ran, "no tool ran");
-    assert_eq!(rig.shown()[3..], [r#"assistant: [{"n":1,"at":"a"} a fact]"#, r#"assistant: [{"at":"elsewhere"} not run: replay]"#]);
+    assert_eq!(
+        rig.shown()[3..],
+        [r#"assistant: [{"n":1,"at":"a"} a fact]"#, r#"assistant: [{"at":"elsewhere"} not run: replay]"#]
+    );
 }
 
 #[tokio::test]
@@ -153,13 +157,21 @@ async fn changed_texts_stand_in_place_of_the_recorded_ones() {
 #[tokio::test]
 async fn a_wish_that_cannot_be_met_is_refused_and_leaves_nothing_behind() {
     let rig = rig().await;
-    let sessions = || async { rig.stores.sessions.list(&openclaw_domain::session::SessionQuery { limit: 100, ..Default::default() }).await.unwrap().total };
+    let sessions = || async {
+        rig.stores
+            .sessions
+            .list(&openclaw_domain::session::SessionQuery { limit: 100, ..Default::default() })
+            .await
+            .unwrap()
+            .total
+    };
     let before = sessions().await;
     for step in [0, 4] {
         assert_eq!(rig.engine.fork(Rig::wish(step)).await.unwrap_err().kind, Kind::User);
     }
     let results = BTreeMap::from([("no-such-call".parse().unwrap(), String::new())]);
-    let fault = rig.engine.fork(ForkWish { edit: Edit { results, ..Edit::default() }, ..Rig::wish(2) }).await.unwrap_err();
+    let fault =
+        rig.engine.fork(ForkWish { edit: Edit { results, ..Edit::default() }, ..Rig::wish(2) }).await.unwrap_err();
     assert!(fault.message.contains("no-such-call"));
     let of = RunName { session: None, run: run("r9") };
     assert_eq!(rig.engine.fork(ForkWish { of, ..Rig::wish(1) }).await.unwrap_err().kind, Kind::NotFound);

@@ -40,7 +40,13 @@ impl Journal for Changed {
         self.inner.append(batch).await
     }
 
-    async fn events(&self, session: &SessionKey, run: &RunId, after: Seq, limit: usize) -> Result<Vec<Recorded>, JournalError> {
+    async fn events(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
         let mut all = self.inner.events(session, run, after, limit).await?;
         (self.change)(&mut all);
         Ok(all)
@@ -50,11 +56,23 @@ impl Journal for Changed {
         self.inner.open_actions().await
     }
 
-    async fn settle_action(&self, session: &SessionKey, run: &RunId, call: &CallId, answer: Answer) -> Result<bool, JournalError> {
+    async fn settle_action(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        call: &CallId,
+        answer: Answer,
+    ) -> Result<bool, JournalError> {
         self.inner.settle_action(session, run, call, answer).await
     }
 
-    async fn keep_checkpoint(&self, session: &SessionKey, run: &RunId, epoch: Epoch, checkpoint: Checkpoint) -> Result<(), JournalError> {
+    async fn keep_checkpoint(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        checkpoint: Checkpoint,
+    ) -> Result<(), JournalError> {
         self.inner.keep_checkpoint(session, run, epoch, checkpoint).await
     }
 
@@ -62,7 +80,12 @@ impl Journal for Changed {
         self.inner.checkpoint(session, run).await
     }
 
-    async fn runs(&self, session: Option<&SessionKey>, unfinished_only: bool, limit: usize) -> Result<Vec<RunRecord>, JournalError> {
+    async fn runs(
+        &self,
+        session: Option<&SessionKey>,
+        unfinished_only: bool,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, JournalError> {
         self.inner.runs(session, unfinished_only, limit).await
     }
 }
@@ -71,10 +94,8 @@ impl Journal for Changed {
 async fn recorded() -> (Arc<memory::Store>, Parts) {
     use openclaw_domain::ports::{Approvals, Runs};
     let store = Arc::new(memory::Store::new());
-    let model = ScriptedModel::new([
-        Turn::new().text("I pay ").call("pay", &json!({ "sum": 7 })),
-        Turn::say("paid it all"),
-    ]);
+    let model =
+        ScriptedModel::new([Turn::new().text("I pay ").call("pay", &json!({ "sum": 7 })), Turn::say("paid it all")]);
     let tool = FakeTool::says("pay", "receipt 41").effect(Effect::Keyed);
     let parts = Parts {
         stores: Stores::memory(store.clone()),
@@ -120,12 +141,24 @@ async fn a_changed_result_is_found_in_the_transcript() {
     })
     .await;
     assert_eq!(differences.len(), 1);
-    assert!(differences[0].expected.contains("receipt 42") && differences[0].found.contains("receipt 41"), "{differences:?}");
+    assert!(
+        differences[0].expected.contains("receipt 42") && differences[0].found.contains("receipt 41"),
+        "{differences:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_missing_event_is_found_at_its_place() {
-    for kind in ["began", "model_started", "model_done", "tool_intent", "approval_requested", "approval_resolved", "tool_started", "tool_ended"] {
+    for kind in [
+        "began",
+        "model_started",
+        "model_done",
+        "tool_intent",
+        "approval_requested",
+        "approval_resolved",
+        "tool_started",
+        "tool_ended",
+    ] {
         thread_local!(static KIND: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") });
         KIND.set(kind);
         let differences = found(|events| {

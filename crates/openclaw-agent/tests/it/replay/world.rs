@@ -121,7 +121,8 @@ impl Tool for Slow {
         match self.random.below(12) {
             0 | 1 => Err(Error::tell(format!("{name} found nothing at {}", permit.call().arguments))),
             2 if self.random.one_in(4) => Err(Error::EndRun("its store is gone".into())),
-            n => Ok(ToolOutput::text(format!("{name} says {n}"), Origin::Tool { tool: name }).with_details(json!({ "n": n }))),
+            n => Ok(ToolOutput::text(format!("{name} says {n}"), Origin::Tool { tool: name })
+                .with_details(json!({ "n": n }))),
         }
     }
 
@@ -258,7 +259,8 @@ async fn act(engine: &Arc<Engine>, parts: &Parts, random: &Random, sent: &mut u6
         5 if random.one_in(3) => parts.clock.advance(Duration::from_secs(31)).await,
         6..=12 => {
             for asked in engine.pending() {
-                let decision = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny][usize::try_from(random.below(3)).unwrap()];
+                let decision = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny]
+                    [usize::try_from(random.below(3)).unwrap()];
                 // The run may have ended meanwhile.
                 let _late = engine.resolve(&asked.id, decision, "owner").await;
             }
@@ -279,6 +281,7 @@ async fn act(engine: &Arc<Engine>, parts: &Parts, random: &Random, sent: &mut u6
 
 async fn send(engine: &Arc<Engine>, random: &Random, sent: &mut u64) {
     *sent += 1;
-    let mode = [QueueMode::Steer, QueueMode::Followup, QueueMode::Collect, QueueMode::Interrupt][usize::try_from(random.below(4)).unwrap()];
+    let mode = [QueueMode::Steer, QueueMode::Followup, QueueMode::Collect, QueueMode::Interrupt]
+        [usize::try_from(random.below(4)).unwrap()];
     engine.start(request(&format!("r{sent}"), &format!("input {sent}"), mode)).await.unwrap();
 }

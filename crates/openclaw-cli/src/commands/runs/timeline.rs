@@ -137,7 +137,9 @@ fn notes(cx: &Cx<'_>, mut report: Report, run: &Value, summary: &Value, items: &
     for item in items.iter().filter(|item| item.value["state"] == "unknown") {
         let (tool, call) = (peek::text(item.value, "/name"), peek::text(item.value, "/callId"));
         let said = cx.say(&copy::RUN_CALL_UNKNOWN, &[("tool", &tool), ("call", &call)]);
-        report = report.line(Line::marked(Tone::Waits, "?", said)).next(format!("openclaw runs settle {id} {call} happened"));
+        report = report
+            .line(Line::marked(Tone::Waits, "?", said))
+            .next(format!("openclaw runs settle {id} {call} happened"));
     }
     for waits in peek::list(summary, "/waitsFor") {
         let [kind, waiting, name] = ["/kind", "/id", "/name"].map(|pointer| peek::text(waits, pointer));

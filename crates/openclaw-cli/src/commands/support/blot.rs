@@ -11,8 +11,22 @@ const KNOWN_CHARS_MIN: usize = 6;
 
 /// Beginnings of words that are keys and tokens of well-known services.
 const PREFIXES: [&str; 16] = [
-    "sk-", "sk_", "rk_", "pk_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xox", "hf_", "AKIA", "ASIA", "AIza",
-    "eyJ", "gsk_",
+    "sk-",
+    "sk_",
+    "rk_",
+    "pk_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "hf_",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "eyJ",
+    "gsk_",
 ];
 
 /// A shorter word with such a beginning is no key.
@@ -128,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_key_goes_and_ordinary_words_stay() {
-        for key in ["sk-ant-REDACTED", "ghp_abcdefghijklmnop1234", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
+        for key in ["sk-abcdefghij0123456789", "ghp_abcdefghijklmnop1234", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
             for text in [format!("key={key};"), format!("\"{key}\""), format!("https://x/{key}")] {
                 assert!(!without_tokens(&text).contains(key), "{text}");
             }
