@@ -1,5 +1,6 @@
 //! Keys derived from ids: the same step or call has the same key at every attempt.
 
+use openclaw_domain::delivery::Destination;
 use openclaw_domain::{CallId, RunId, SessionId, SessionKey, ToolCall};
 use sha2::{Digest, Sha256};
 
@@ -13,19 +14,24 @@ pub(crate) fn call_key(session: &SessionId, run: &RunId, call: &CallId) -> Strin
     key(&[session.as_str(), run.as_str(), call.as_str()])
 }
 
+/// Key of what a run sends to a destination, stable over attempts and owners.
+pub(crate) fn delivery_key(session: &SessionId, run: &RunId, to: &Destination) -> String {
+    let (account, thread) = (to.account.as_deref().unwrap_or_default(), to.thread.as_deref().unwrap_or_default());
+    key(&[session.as_str(), run.as_str(), "delivery", &to.channel, account, &to.to, thread])
+}
+
 /// Key of what a call would do to the world: the same for a call that was
 /// planned anew, by this run or by another of the lineage that `root` names.
 /// Arguments that differ only in the order of keys or in spaces are the same.
 pub(crate) fn action_key(root: &SessionKey, call: &ToolCall) -> String {
     // Arguments that are no JSON are refused before this.
-    let canonical = serde_json::from_str::<serde_json::Value>(&call.arguments)
-        .map_or_else(
-            |_| call.arguments.clone(),
-            |mut value| {
-                value.sort_all_objects();
-                value.to_string()
-            },
-        );
+    let canonical = serde_json::from_str::<serde_json::Value>(&call.arguments).map_or_else(
+        |_| call.arguments.clone(),
+        |mut value| {
+            value.sort_all_objects();
+            value.to_string()
+        },
+    );
     key(&[root.as_str(), &call.name, &canonical])
 }
 

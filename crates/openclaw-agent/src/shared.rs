@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
-use openclaw_domain::{Question, SessionKey};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
-    Tool, Variables, Workspaces,
+    Catalog, Clock, ContextSource, Courier, Gate, Grants, Journal, Memories, Model, Net, Outbox, Processes, RunObserver,
+    Runs, Sessions, Tool, Variables, Workspaces,
 };
-use tokio::sync::mpsc;
+use openclaw_domain::{Question, SessionKey};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::actions::Actions;
 use crate::approvals::Pending;
 use crate::command::Command;
+use crate::leases::Leases;
 use crate::waiters::Waiters;
 
 /// How the engine behaves.
@@ -63,6 +65,19 @@ pub struct Ports {
     pub memories: Arc<dyn Memories>,
     /// Standing permissions.
     pub grants: Arc<dyn Grants>,
+    /// Messages to people.
+    pub deliveries: Deliveries,
+}
+
+/// How answers reach people besides the transcript.
+#[derive(Clone)]
+pub struct Deliveries {
+    /// What is to be sent.
+    pub outbox: Arc<dyn Outbox>,
+    /// One per channel.
+    pub couriers: Vec<Arc<dyn Courier>>,
+    /// An answer that could not be sent for this long is not sent any more.
+    pub kept: Duration,
 }
 
 /// What all actors share.
@@ -74,9 +89,13 @@ pub(crate) struct Shared {
     pub(crate) questions: Pending<Question>,
     pub(crate) actions: Actions,
     pub(crate) waiters: Waiters,
+    pub(crate) leases: Leases,
+    /// Told when something to be sent was recorded.
+    pub(crate) deliveries_due: Notify,
     lanes: Mutex<Lanes>,
     pub(crate) tasks: TaskTracker,
-    is_stopping: std::sync::atomic::AtomicBool,
+    /// Cancelled when everything is refused from then on.
+    pub(crate) stopping: CancellationToken,
     /// The engine as tools see it; set once, by the engine.
     runs: OnceLock<Weak<dyn Runs>>,
 }
@@ -99,9 +118,11 @@ impl Shared {
             questions: Pending::default(),
             actions: Actions::default(),
             waiters: Waiters::default(),
+            leases: Leases::default(),
+            deliveries_due: Notify::new(),
             lanes: Mutex::default(),
             tasks: TaskTracker::new(),
-            is_stopping: false.into(),
+            stopping: CancellationToken::new(),
             runs: OnceLock::new(),
         }
     }
@@ -136,12 +157,12 @@ impl Shared {
 
     /// Refuses everything from here on.
     pub(crate) fn stop(&self) {
-        self.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.stopping.cancel();
     }
 
     /// Tells whether everything is refused.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(std::sync::atomic::Ordering::SeqCst)
+        self.stopping.is_cancelled()
     }
 
     /// Stores a standing permission. The call at hand does not wait for it: its

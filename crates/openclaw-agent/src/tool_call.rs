@@ -11,9 +11,7 @@ use openclaw_domain::gate::{self, Admission, Evidence, Request};
 use openclaw_domain::message::{Part, ToolStatus};
 use openclaw_domain::ports::{Tool, ToolCx};
 use openclaw_domain::tool::{Effect, Error, Probed, ToolOutput};
-use openclaw_domain::{
-    CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult,
-};
+use openclaw_domain::{CallId, Change, Origin, Permit, RunId, RunRequest, SessionId, SessionKey, ToolCall, ToolResult};
 
 use crate::model_call::Preparation;
 use crate::publish::Publisher;
@@ -117,6 +115,7 @@ pub(crate) fn run(
     publisher: &Arc<Publisher>,
     permit: Permit,
     key: String,
+    root: SessionKey,
 ) -> BoxFuture<'static, EndedCall> {
     let call = permit.call().clone();
     let Some(tool) = shared.tool(&call.name) else {
@@ -127,7 +126,7 @@ pub(crate) fn run(
     async move {
         let began = shared.ports.clock.monotonic();
         let request = permit.request();
-        let result = match context(&shared, &publisher, (&request.session, &request.run), &call.id, key) {
+        let result = match context(&shared, &publisher, (&request.session, &request.run, root), &call.id, key) {
             Ok(cx) => execute(tool.as_ref(), permit, &cx).await,
             Err(text) => Ok(ToolResult::notice(ToolStatus::Failed, text)),
         };
@@ -136,9 +135,22 @@ pub(crate) fn run(
         metrics::counter!(crate::metrics::TOOL_CALLS_TOTAL, "tool" => call.name.clone(), "status" => status)
             .increment(1);
         metrics::histogram!(crate::metrics::TOOL_SECONDS, "tool" => call.name.clone()).record(took.as_secs_f64());
-        EndedCall { call, result, took }
+        EndedCall { call, result: result.map(|result| timed(result, took)), took }
     }
     .boxed()
+}
+
+/// Notes how long a call took, unless the tool says so itself.
+fn timed(mut result: ToolResult, took: Duration) -> ToolResult {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match &mut result.details {
+        serde_json::Value::Null => result.details = serde_json::json!({ "durationMs": millis }),
+        serde_json::Value::Object(facts) => {
+            facts.entry("durationMs").or_insert_with(|| millis.into());
+        }
+        _ => {}
+    }
+    result
 }
 
 /// A call of an earlier process, and what its tool found out.
@@ -156,7 +168,8 @@ pub(crate) fn probe(
     call: ToolCall,
 ) -> BoxFuture<'static, ProbedCall> {
     let key = crate::keys::call_key(session, &request.id, &call.id);
-    let cx = context(shared, publisher, (&request.session, &request.id), &call.id, key);
+    let root = request.parent.as_ref().map_or(&request.session, |parent| &parent.root).clone();
+    let cx = context(shared, publisher, (&request.session, &request.id, root), &call.id, key);
     let tool = shared.tool(&call.name);
     let clock = shared.ports.clock.clone();
     async move {
@@ -202,7 +215,8 @@ async fn execute(tool: &dyn Tool, permit: Permit, cx: &ToolCx) -> Result<ToolRes
     }
 }
 
-fn cap(part: Part) -> Part {
+/// Cuts a result that is longer than any tool should return.
+pub(crate) fn cap(part: Part) -> Part {
     match part {
         Part::Text { mut text } if text.len() > RESULT_BYTES_MAX => {
             text.truncate(text.floor_char_boundary(RESULT_BYTES_MAX));
@@ -216,7 +230,7 @@ fn cap(part: Part) -> Part {
 fn context(
     shared: &Arc<Shared>,
     publisher: &Arc<Publisher>,
-    (session, run): (&SessionKey, &RunId),
+    (session, run, root): (&SessionKey, &RunId, SessionKey),
     call: &CallId,
     key: String,
 ) -> Result<ToolCx, String> {
@@ -227,6 +241,7 @@ fn context(
         agent: session.agent().clone(),
         session: session.clone(),
         run: run.clone(),
+        root,
         idempotency_key: key,
         files,
         processes: shared.ports.processes.clone(),

@@ -19,6 +19,7 @@ mod settings;
 mod signals;
 mod telemetry;
 mod tools;
+mod webhook;
 mod wire;
 mod workspaces;
 

@@ -30,11 +30,15 @@ use crate::parts::{Parts, policy, sections};
 use crate::prompts::Prompts;
 use crate::settings::FileSettings;
 use crate::telemetry::LogFiles;
+use crate::webhook::Webhook;
 use crate::workspaces::WorkspaceBook;
 use crate::{access, machine, tools};
 
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
+
+/// How long an answer waits for its channel when the configuration does not say.
+const DELIVERY_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// What differs between a gateway and an embedded runtime.
 pub(crate) struct Plan {
@@ -104,6 +108,7 @@ impl Runtime {
         // The cell is new, so this is its first and only value.
         let _first = parts.engine.set(Arc::downgrade(&engine));
         engine.recover().await.map_err(anyhow::Error::new)?;
+        engine.watch();
         let options = gateway_options(&plan, &loaded)?;
         let ports = gateway_ports(&parts, &store, grants, &engine, Arc::new(plan.logs), clock);
         let gateway = openclaw_gateway::serve(options, ports, hub).await?;
@@ -179,11 +184,22 @@ fn engine_ports(
         clock,
         workspaces,
         processes,
-        net,
         variables: Arc::new(store.clone()),
         memories: Arc::new(store.clone()),
         grants,
+        deliveries: openclaw_agent::Deliveries {
+            outbox: Arc::new(store.clone()),
+            couriers: vec![Arc::new(Webhook::new(parts.configuration.clone(), net.clone()))],
+            kept: delivery_max_age(&parts.configuration.current()),
+        },
+        net,
     }
+}
+
+/// How long an answer waits for its channel.
+fn delivery_max_age(loaded: &Loaded) -> Duration {
+    let minutes = loaded.value.pointer("/channels/defaults/deliveryMaxAgeMinutes").and_then(Value::as_u64);
+    minutes.map_or(DELIVERY_MAX_AGE, |minutes| Duration::from_secs(minutes * 60))
 }
 
 fn gateway_options(plan: &Plan, loaded: &Loaded) -> anyhow::Result<openclaw_gateway::Options> {
@@ -212,6 +228,9 @@ fn gateway_ports(
         runs: engine.clone(),
         history: engine.clone(),
         approvals: engine.clone(),
+        questions: engine.clone(),
+        journal: Arc::new(store.clone()),
+        outbox: Arc::new(openclaw_gateway::NoOutbox),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

@@ -30,7 +30,7 @@ pub use history::{
     Comparison, Difference, Edit, ForkWish, Forked, History, Replay, RunName, Side, StepPair, StepSeen, ToolSeen,
 };
 pub use journal::{
-    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, OpenAction, RunRecord,
+    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, Mail, OpenAction, RunRecord,
 };
 pub use logs::{LogPage, LogQuery, Logs};
 pub use model::Model;

@@ -15,6 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use openclaw_protocol::error::close;
 use openclaw_protocol::{ErrorBody, ErrorCode, frame};
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::announce;
 use crate::client::Client;
@@ -41,10 +42,13 @@ const PACE_MAX: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves a connection from its challenge to its end.
-pub(crate) async fn run(gateway: Arc<Gateway>, io: Io, head: Vec<u8>, came: Came) {
+/// Serves a connection from its challenge to its end; `place` is given back once
+/// the client is known.
+pub(crate) async fn run(gateway: Arc<Gateway>, io: Io, head: Vec<u8>, came: Came, place: OwnedSemaphorePermit) {
     let mut socket = Socket::new(io, head, gateway.options.limits.early_bytes_max);
-    let end = match handshake::establish(&gateway, &mut socket, came).await {
+    let established = handshake::establish(&gateway, &mut socket, came).await;
+    drop(place);
+    let end = match established {
         Ok(established) => {
             socket.allow(gateway.options.limits.payload_bytes_max);
             let client = Arc::clone(&established.client);
@@ -133,6 +137,8 @@ struct Connection<'a> {
     pending: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Calls that wait for something outside.
     waits: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Subscriptions to runs; each fills the client's queue.
+    pumps: FuturesUnordered<BoxFuture<'static, ()>>,
     ping: Timer,
     /// Running while streamed text should rather grow than be sent.
     pace: Option<Timer>,
@@ -163,6 +169,7 @@ impl<'a> Connection<'a> {
             awaits_pong: false,
             pending: FuturesUnordered::new(),
             waits: FuturesUnordered::new(),
+            pumps: FuturesUnordered::new(),
             ping: after(gateway, gateway.options.limits.ping_interval),
             pace: None,
         }
@@ -244,6 +251,13 @@ impl<'a> Connection<'a> {
 
     fn send_frame(&mut self, frame: &crate::events::frame::Frame) {
         self.seq += 1;
+        let marked;
+        let frame = if self.client.hears_cursor {
+            marked = frame.with_mark();
+            &marked
+        } else {
+            frame
+        };
         let text = match self.dialect {
             Dialect::V4 => frame.numbered(self.seq),
             Dialect::JsonRpc => frame.notification(self.seq),
@@ -276,6 +290,7 @@ impl<'a> Connection<'a> {
             () = self.client.queue.ready() => None,
             Some(done) = self.pending.next(), if !self.pending.is_empty() => Some(done),
             Some(done) = self.waits.next(), if !self.waits.is_empty() => Some(done),
+            Some(()) = self.pumps.next(), if !self.pumps.is_empty() => None,
             () = &mut self.ping => return self.on_ping_time(),
             () = pace_over(&mut self.pace), if self.pace.is_some() => {
                 self.pace = None;
@@ -389,6 +404,11 @@ impl<'a> Connection<'a> {
                 self.wait_for(to, rest);
             }
             Ok(Reply::Later(rest)) => self.wait_for(to, rest),
+            Ok(Reply::Stream(first, pump)) => {
+                // The answer goes first: whatever the pump queues is sent after it.
+                self.send_result(&to, Ok(Payload::Value(first)));
+                self.pumps.push(pump);
+            }
             Err(error) => self.send_result(&to, Err(error)),
         }
     }

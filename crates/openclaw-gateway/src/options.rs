@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::Secret;
 use openclaw_domain::ports::{
-    Approvals, Catalog, Clock, Devices, Grants, History, Logs, Runs, Sessions, Settings, Variables,
+    Approvals, Catalog, Clock, Devices, Grants, History, Journal, Logs, Outbox, Questions, Runs, Sessions, Settings,
+    Variables,
 };
 
 /// The ports behind the methods.
@@ -17,8 +18,14 @@ pub struct Ports {
     pub runs: Arc<dyn Runs>,
     /// Recorded runs, to look back at.
     pub history: Arc<dyn History>,
-    /// Questions that wait for a person.
+    /// Permissions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
+    /// Unknown outcomes that wait for a person.
+    pub questions: Arc<dyn Questions>,
+    /// What runs did.
+    pub journal: Arc<dyn Journal>,
+    /// What is sent to people; [`crate::NoOutbox`] when nothing is.
+    pub outbox: Arc<dyn Outbox>,
     /// Sessions and transcripts.
     pub sessions: Arc<dyn Sessions>,
     /// Variables.
@@ -117,19 +124,24 @@ pub enum Auth {
 /// Sizes and times; the defaults are those of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once, HTTP and WebSocket together.
+    /// Connections at once, HTTP and WebSocket together; a few more of our own
+    /// user over the Unix socket, so that strangers cannot lock the owner out.
     pub connections_max: usize,
+    /// WebSockets at once that have not shown who they are.
+    pub handshakes_max: usize,
     /// Requests of one connection that have not had their first answer.
     pub requests_pending_max: usize,
     /// Requests of one connection that wait for a run, a decision or a job.
     pub waits_max: usize,
+    /// Runs carried to one connection at once.
+    pub subscriptions_max: usize,
     /// Largest frame before the handshake is done.
     pub early_bytes_max: usize,
     /// Largest frame afterwards; also the largest HTTP body.
     pub payload_bytes_max: usize,
     /// Bytes queued for one client before events are dropped or it is closed.
     pub outbound_bytes_max: usize,
-    /// Time for `connect` to arrive.
+    /// Time for the head of an HTTP request to arrive, and for `connect`.
     pub handshake_timeout: Duration,
     /// Time between `tick` events.
     pub tick_interval: Duration,
@@ -143,8 +155,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1024,
+            handshakes_max: 128,
             requests_pending_max: 256,
             waits_max: 4096,
+            subscriptions_max: 64,
             early_bytes_max: 64 * 1024,
             payload_bytes_max: 25 * 1024 * 1024,
             outbound_bytes_max: 50 * 1024 * 1024,

@@ -48,6 +48,15 @@ impl FixedCatalog {
         self
     }
 
+    /// Sets what all agents do about unknown outcomes.
+    #[must_use]
+    pub fn with_unknown_outcome(mut self, policy: UnknownOutcome) -> Self {
+        for agent in &mut self.agents {
+            agent.unknown_outcome = policy;
+        }
+        self
+    }
+
     /// Sets the tools, sorted by name.
     #[must_use]
     pub fn with_tools(mut self, tools: impl IntoIterator<Item = ToolSpec>) -> Self {

@@ -87,8 +87,8 @@ impl RunObserver for Recorder {
 mod tests {
     use std::sync::Arc;
 
-    use openclaw_domain::{Cursor, Timestamp};
     use openclaw_domain::run::Source;
+    use openclaw_domain::{Cursor, Timestamp};
 
     use super::*;
 

@@ -1,10 +1,11 @@
 //! A tool that does what a closure says.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use openclaw_domain::ports::{Tool, ToolCx};
-use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
+use openclaw_domain::tool::{Capability, Effect, Error, Probed, ToolOutput, ToolSpec};
 use openclaw_domain::{Origin, Permit, ToolCall};
 use serde_json::{Value, json};
 
@@ -17,13 +18,16 @@ pub struct FakeTool {
     spec: ToolSpec,
     act: Act,
     hold: Option<Latch>,
+    probed: Probed,
+    keys_kept: Option<Duration>,
     ran: Mutex<Vec<ToolCall>>,
 }
 
 impl FakeTool {
     /// Makes a tool that only reads, run by `act` with the parsed arguments.
     pub fn new(name: &str, act: impl Fn(&Value) -> Result<ToolOutput, Error> + Send + Sync + 'static) -> Self {
-        Self { spec: spec(name), act: Box::new(act), hold: None, ran: Mutex::default() }
+        let (spec, act, ran) = (spec(name), Box::new(act), Mutex::default());
+        Self { spec, act, hold: None, probed: Probed::Unknown, keys_kept: None, ran }
     }
 
     /// Makes a tool that always returns this text.
@@ -50,6 +54,20 @@ impl FakeTool {
     #[must_use]
     pub fn hold(mut self, latch: &Latch) -> Self {
         self.hold = Some(latch.clone());
+        self
+    }
+
+    /// Sets what the tool finds out about a call of an earlier process.
+    #[must_use]
+    pub fn probed(mut self, probed: Probed) -> Self {
+        self.probed = probed;
+        self
+    }
+
+    /// Sets how long keys are kept.
+    #[must_use]
+    pub fn keys_kept(mut self, kept: Duration) -> Self {
+        self.keys_kept = Some(kept);
         self
     }
 
@@ -85,5 +103,13 @@ impl Tool for FakeTool {
             latch.pass().await;
         }
         (self.act)(&arguments)
+    }
+
+    async fn probe(&self, _call: &ToolCall, _cx: &ToolCx) -> Probed {
+        self.probed.clone()
+    }
+
+    fn keys_kept(&self) -> Option<Duration> {
+        self.keys_kept
     }
 }

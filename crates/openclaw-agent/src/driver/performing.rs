@@ -1,8 +1,8 @@
 //! Turns effects into events, and what happens into events.
 
 use openclaw_domain::approval::{Approval, Decision, Grant};
-use openclaw_domain::gate;
 use openclaw_domain::catalog::UnknownOutcome;
+use openclaw_domain::gate;
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{self, ErrorClass, ModelEvent};
 use openclaw_domain::ports::OpenAction;
@@ -70,8 +70,7 @@ impl Driver {
     /// Enters a call in the ledger and returns the key of its action. A call
     /// whose action may have happened already is answered instead.
     fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
-        let root = self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root);
-        let action = keys::action_key(root, call);
+        let action = keys::action_key(self.root(), call);
         if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
             return Ok(action);
         }
@@ -243,6 +242,14 @@ impl Driver {
         events
     }
 
+    /// Puts the streamed text before an event. A position in the stream counts
+    /// text from the last event on, so none may be left out at an event.
+    pub(super) fn after_text(&mut self, event: RunEvent) -> Vec<RunEvent> {
+        let mut events = self.flush_delta();
+        events.push(event);
+        events
+    }
+
     fn take_selected(&mut self) -> Vec<RunEvent> {
         self.selected.take().map(|selected| RunEvent::ModelSelected { selected }).into_iter().collect()
     }
@@ -271,9 +278,8 @@ impl Driver {
 
     fn model_failed(&mut self, error: &model::Error) -> Vec<RunEvent> {
         self.stream = None;
+        let events = self.after_text(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         self.forget_text();
-        let mut events = self.take_selected();
-        events.push(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         events
     }
 

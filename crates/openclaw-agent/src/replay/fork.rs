@@ -172,6 +172,7 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
         asked: Vec::new(),
         unsure: Vec::new(),
         started: BTreeMap::new(),
+        is_expired: false,
     };
     let recovered = Recovered { interrupted: Some(interrupted), ..Recovered::default() };
     crate::engine::tell(shared, &key, Command::Recover(Box::new(recovered)))

@@ -236,13 +236,14 @@ fn resuming_repeats_only_what_may_be_repeated() {
         resume(&mut state, |_| is_repeatable).iter().map(show).collect::<Vec<_>>()
     };
     assert_eq!(resumed(true), ["dispatch a", "dispatch b"]);
-    assert_eq!(resumed(false), ["answer a Unknown", "dispatch b"]);
+    assert_eq!(resumed(false), ["probe a", "dispatch b"]);
 }
 
 #[test]
 fn resuming_a_model_call_makes_the_same_step_again() {
     let (mut state, _) = fold(Limits::default(), &[began(), started(1), RunEvent::ModelDelta { text: "half".into() }]);
-    assert_eq!(resume(&mut state, |_| true).iter().map(show).collect::<Vec<_>>(), ["model 1"]);
+    assert_eq!(resume(&mut state, |_| true).iter().map(show).collect::<Vec<_>>(), ["supersede", "model 1"]);
+    step(&mut state, &RunEvent::ModelSuperseded { reason: "stopped".into() });
     assert_eq!(state.partial, "");
 }
 

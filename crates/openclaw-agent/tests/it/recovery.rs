@@ -1,18 +1,19 @@
 //! A process that stops in the middle, and the next one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use openclaw_domain::Change;
 use openclaw_domain::approval::Decision;
-use openclaw_domain::ports::Approvals;
+use openclaw_domain::ports::{Approvals, Journal};
 use openclaw_domain::run::{End, QueueMode};
 use openclaw_domain::tool::Effect;
+use openclaw_domain::{Change, Epoch, RunEvent, Seq};
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
 use openclaw_testkit::{AskAll, FakeTool, Latch, ScriptedModel};
 use serde_json::json;
 
-use crate::harness::{Rig, Setup};
+use crate::harness::{Rig, Setup, run, session};
 
 fn second(store: &Arc<Store>, turns: impl IntoIterator<Item = Turn>, tool: &Arc<FakeTool>) -> Setup {
     let mut setup = Setup::new(ScriptedModel::new(turns)).tool(tool);
@@ -44,19 +45,46 @@ async fn an_interrupted_model_call_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_reading_tool_is_run_again_and_one_that_acts_is_not() {
-    for (effect, runs, told) in [(Effect::Pure, 1, "again"), (Effect::Once, 0, "is not known")] {
+async fn a_tool_that_may_be_repeated_is_run_again_with_its_key() {
+    for effect in [Effect::Pure, Effect::Idempotent, Effect::Keyed] {
         let first = stopped_in_tool(effect).await;
         let tool = Arc::new(FakeTool::says("act", "again").effect(effect));
         let rig = second(&first.store, [Turn::say("done")], &tool).build();
         rig.engine.recover().await.unwrap();
         assert_eq!(rig.ended("r1").await.text, "done");
-        assert_eq!(tool.ran().len(), runs, "{effect:?}");
-        let turn = rig.assistant_of(0);
-        let result = turn.calls().next().unwrap().1.unwrap().text();
-        assert!(result.contains(told), "{result}");
-        assert!(rig.transcript().await[1].contains(told), "the transcript has the result");
+        assert_eq!(tool.ran().len(), 1, "{effect:?}");
+        assert!(rig.transcript().await[1].contains("again"), "the transcript has the result");
+        assert_eq!(started_keys(&rig).await.len(), 1, "both dispatches carry one key");
     }
+}
+
+async fn started_keys(rig: &Rig) -> BTreeSet<String> {
+    let events = rig.store.events(&session(), &run("r1"), Seq(0), 1000).await.unwrap();
+    let keys = events.into_iter().filter_map(|recorded| match recorded.event {
+        RunEvent::ToolStarted { idempotency_key, .. } => Some(idempotency_key),
+        _ => None,
+    });
+    keys.collect()
+}
+
+#[tokio::test]
+async fn what_was_shown_of_an_interrupted_answer_is_taken_back_and_resumed_is_told_after_it() {
+    let first = Setup::new(ScriptedModel::new([Turn::new().text("ha").hold(&Latch::new())])).build();
+    first.start("r1", "hi").await.unwrap();
+    first.recorder.wait_for(|update| matches!(update.change, Change::TextDelta(_))).await;
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let rig = second(&first.store, [Turn::say("hello")], &idle).build();
+    rig.engine.recover().await.unwrap();
+    rig.ended("r1").await;
+    let changes = rig.recorder.changes(&run("r1"));
+    let place = |wanted: &Change| changes.iter().position(|change| change == wanted).unwrap();
+    assert!(place(&Change::Resumed) < place(&Change::TextReplaced(String::new())));
+    assert!(place(&Change::TextReplaced(String::new())) < place(&Change::TextDelta("hello".into())));
+    let events = rig.store.events(&session(), &run("r1"), Seq(0), 1000).await.unwrap();
+    let resumed = rig.recorder.wait_for(|update| update.change == Change::Resumed).await;
+    let told_at = events.iter().find(|recorded| recorded.seq == resumed.cursor.seq).unwrap();
+    assert_eq!((told_at.epoch, told_at.event.name()), (Epoch(2), "model_started"), "a new event stands behind it");
 }
 
 #[tokio::test]

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
-use openclaw_domain::ports::{Admission, Admitted, Batch, Checkpoint, Journal, JournalError, OpenAction, RunRecord};
+use openclaw_domain::ports::JournalError;
 use openclaw_domain::run::End;
-use openclaw_domain::session::Entry;
-use openclaw_domain::{Answer, CallId, Epoch, Recorded, RunId, Seq, SessionKey};
 use openclaw_testkit::ScriptedModel;
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
@@ -20,70 +17,15 @@ struct Full {
     refusals: AtomicUsize,
 }
 
-#[async_trait]
-impl Journal for Full {
-    async fn admit(&self, admission: Admission) -> Result<Admitted, JournalError> {
-        self.inner.admit(admission).await
-    }
-
-    async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
-        self.inner.claim(session, run, owner).await
-    }
-
-    async fn append(&self, batch: Batch) -> Result<Vec<Entry>, JournalError> {
-        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+crate::harness::delegate_journal!(
+    Full,
+    append = |this, batch| {
+        if this.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(JournalError::Full(batch.run));
         }
-        self.inner.append(batch).await
+        this.inner.append(batch).await
     }
-
-    async fn events(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        self.inner.events(session, run, after, limit).await
-    }
-
-    async fn open_actions(&self) -> Result<Vec<OpenAction>, JournalError> {
-        self.inner.open_actions().await
-    }
-
-    async fn settle_action(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        call: &CallId,
-        answer: Answer,
-    ) -> Result<bool, JournalError> {
-        self.inner.settle_action(session, run, call, answer).await
-    }
-
-    async fn keep_checkpoint(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        epoch: Epoch,
-        checkpoint: Checkpoint,
-    ) -> Result<(), JournalError> {
-        self.inner.keep_checkpoint(session, run, epoch, checkpoint).await
-    }
-
-    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, JournalError> {
-        self.inner.checkpoint(session, run).await
-    }
-
-    async fn runs(
-        &self,
-        session: Option<&SessionKey>,
-        unfinished_only: bool,
-        limit: usize,
-    ) -> Result<Vec<RunRecord>, JournalError> {
-        self.inner.runs(session, unfinished_only, limit).await
-    }
-}
+);
 
 fn rig(refusals: usize) -> Rig {
     let mut setup = Setup::new(ScriptedModel::answering(|_| Turn::say("fine")));

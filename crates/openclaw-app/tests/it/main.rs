@@ -6,3 +6,4 @@ mod crash;
 mod gateway;
 mod home;
 mod reload;
+mod stream;

@@ -1,6 +1,6 @@
 //! Copy of the commands that look back: `runs`, `replay`, `support`.
 
-use super::Copy;
+use crate::text::copy;
 
 copy! {
     NOUN_RUN = "run", "运行";

@@ -7,30 +7,39 @@ use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
-use openclaw_domain::ports::{Approvals, LogPage, LogQuery, Logs, RunObserver, Runs, Sessions, Settings};
+use openclaw_domain::ports::{
+    Approvals, LogPage, LogQuery, Logs, OpenAction, Questions, RunObserver, Runs, Sessions, Settings,
+};
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::session::{Entry, SessionChange};
 use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    AssistantTurn, Change, Cursor, Fault, Kind, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
+    Answer, AssistantTurn, Change, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Timestamp, ToolCall,
+    ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
+use crate::furniture;
+
 /// An engine that answers `tok0 tok1 tok2` at once; a message with `hold` waits
 /// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest, `unanswered` and `limit` end as such, one with `big` begins
 /// with a long text and waits, one with `stall` is not even accepted before a release,
-/// one with `tool` calls a tool, `defect` and `busy` are refused as such.
+/// one with `tool` calls a tool, one with `every` calls tools that end in every way,
+/// `overtime` ends at the time limit, `absorb` takes in the input `late`,
+/// `defect` and `busy` are refused as such.
 pub(crate) struct Engine {
     hub: Arc<Hub>,
     store: Arc<Store>,
     runs: Mutex<HashMap<RunId, Run>>,
     pub(crate) requests: Mutex<Vec<RunRequest>>,
     pub(crate) asked: Mutex<Vec<Approval>>,
+    pub(crate) unsure: Mutex<Vec<Question>>,
+    pub(crate) unsettled: Mutex<Vec<OpenAction>>,
     release: Notify,
 }
 
@@ -51,6 +60,8 @@ impl Engine {
             runs: Mutex::default(),
             requests: Mutex::default(),
             asked: Mutex::default(),
+            unsure: Mutex::default(),
+            unsettled: Mutex::default(),
             release: Notify::new(),
         })
     }
@@ -68,10 +79,17 @@ impl Engine {
         feed.tell(Change::Phase(Phase::PreparingContext));
         feed.tell(Change::Started);
         let model = ModelRef::new("scripted", "one");
-        let selected = Selected { model: model.clone(), profile: None, thinking: None, why: None };
+        let why = text.contains("every").then(|| "scripted/two is overloaded".to_owned());
+        let selected = Selected { model: model.clone(), profile: None, thinking: None, why };
         feed.tell(Change::ModelSelected(selected.clone()));
+        if text.contains("absorb") {
+            feed.tell(Change::Steered { input: "late".parse().unwrap() });
+        }
         if text.contains("tool") {
             tool(&mut feed);
+        }
+        if text.contains("every") {
+            self.every_ending(&mut feed).await;
         }
         if text.contains("big") {
             feed.tell(Change::TextDelta("y".repeat(20_000)));
@@ -94,6 +112,10 @@ impl Engine {
         if text.contains("limit") {
             end = End::Limited { limit: Limit::Iterations, message: "scripted limit".into() };
         }
+        if text.contains("overtime") {
+            let limit = if text.contains("asked") { Limit::Timeout } else { Limit::Duration };
+            end = End::Limited { limit, message: "scripted overtime".into() };
+        }
         let mut said = "tok0 ".to_owned();
         if end.is_done() {
             for word in ["tok1 ", "tok2"] {
@@ -102,14 +124,14 @@ impl Engine {
             }
             let blocks = vec![Block::Text { text: said.clone() }];
             let turn = AssistantTurn { blocks, model, stop: StopReason::EndTurn, native: None, at: AT };
-            feed.tell(Change::TurnCompleted(Usage { input: 10, output: 3, ..Usage::default() }));
+            feed.tell(Change::TurnCompleted(usage()));
             self.write(&mut feed, Turn::Assistant(turn)).await;
         }
         let outcome = Outcome {
             text: if end.is_done() { said } else { String::new() },
             end,
             answered_by: Some(selected),
-            usage: Usage { input: 10, output: 3, ..Usage::default() },
+            usage: usage(),
             iterations: 1,
             tool_calls: 0,
             started_at: AT,
@@ -119,6 +141,26 @@ impl Engine {
         feed.tell(Change::Ended(Box::new(outcome)));
     }
 
+    /// Thinks, takes words back, and calls a tool per way of ending.
+    async fn every_ending(&self, feed: &mut Feed<'_>) {
+        feed.tell(Change::Phase(Phase::PreparingWorkspace));
+        feed.tell(Change::Phase(Phase::StartingModel));
+        feed.tell(Change::ThinkingDelta("hm, ".into()));
+        feed.tell(Change::TextDelta("Wrong ".into()));
+        feed.tell(Change::TextReplaced("Right ".into()));
+        feed.tell(Change::TurnCompleted(usage()));
+        let turn = furniture::busy_turn();
+        for (call, result) in turn.calls() {
+            feed.tell(Change::ToolStarted(call.clone()));
+            let progress = Progress::Status { text: "working".into() };
+            feed.tell(Change::ToolProgress { call: call.id.clone(), progress });
+            let Some(result) = result.cloned() else { continue };
+            let (call, took) = (call.clone(), std::time::Duration::from_millis(7));
+            feed.tell(Change::ToolEnded { call, result: Box::new(result), took });
+        }
+        self.write(feed, Turn::Assistant(turn)).await;
+    }
+
     async fn write(&self, feed: &mut Feed<'_>, turn: Turn) {
         let key = &feed.request.session;
         let change = SessionChange::Inject(turn.clone());
@@ -126,6 +168,10 @@ impl Engine {
         let entry = Entry { n: session.head, run: Some(feed.request.id.clone()), turn, at: AT };
         feed.tell(Change::EntryAdded(Box::new(entry)));
     }
+}
+
+fn usage() -> Usage {
+    Usage { input: 10, output: 3, cost_usd: Some(0.25), ..Usage::default() }
 }
 
 fn tool(feed: &mut Feed<'_>) {
@@ -153,7 +199,15 @@ impl Feed<'_> {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
         let (run, session) = (self.request.id.clone(), self.request.session.clone());
-        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, cursor: Cursor::default(), at: AT, change });
+        self.hub.observe(&RunUpdate {
+            run,
+            session,
+            source: self.request.source,
+            seq: self.seq,
+            cursor: Cursor::default(),
+            at: AT,
+            change,
+        });
     }
 }
 
@@ -255,10 +309,47 @@ impl Approvals for EngineRuns {
     }
 }
 
+#[async_trait]
+impl Questions for EngineRuns {
+    fn open(&self) -> Vec<Question> {
+        self.0.unsure.lock().unwrap().clone()
+    }
+
+    async fn answer(&self, id: &str, answer: Answer, by: &str) -> Result<Question, Fault> {
+        let question = {
+            let mut unsure = self.0.unsure.lock().unwrap();
+            let index = unsure.iter().position(|question| question.id == id);
+            unsure.remove(index.ok_or_else(|| Fault::new(Kind::NotFound, "no such question"))?)
+        };
+        let change = Change::QuestionAnswered { question: Box::new(question.clone()), answer, by: by.to_owned() };
+        self.0.hub.observe(&crate::questions::update_of(&question, change));
+        Ok(question)
+    }
+
+    async fn unsettled(&self) -> Result<Vec<OpenAction>, Fault> {
+        Ok(self.0.unsettled.lock().unwrap().clone())
+    }
+
+    async fn settle(&self, action: &OpenAction, _answer: Answer) -> Result<bool, Fault> {
+        let mut unsettled = self.0.unsettled.lock().unwrap();
+        let before = unsettled.len();
+        unsettled.retain(|known| known != action);
+        Ok(unsettled.len() < before)
+    }
+}
+
 /// Makes an update about an approval.
 pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
     let source = openclaw_domain::run::Source::Chat;
-    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, cursor: Cursor::default(), at: AT, change }
+    RunUpdate {
+        run: approval.run.clone(),
+        session: approval.session.clone(),
+        source,
+        seq: 1,
+        cursor: Cursor::default(),
+        at: AT,
+        change,
+    }
 }
 
 /// A configuration held in memory.
@@ -297,7 +388,7 @@ impl Settings for MemorySettings {
         }
         let source = match write.body {
             WriteBody::Replace(text) => serde_json::from_str(&text).unwrap(),
-            WriteBody::Patch(value) => value,
+            WriteBody::Patch { patch, .. } => patch,
         };
         let hash = "hash-2".to_owned();
         *current = Arc::new(Snapshot { hash, source, ..Snapshot::clone(&current) });

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails the test that called it")]
 
 mod fakes;
+mod furniture;
 mod rig;
 
 mod auth;
@@ -13,11 +14,15 @@ mod events;
 mod handshake;
 mod http;
 mod jsonrpc;
+mod lan;
+mod limits;
 mod liveness;
 mod methods;
+mod questions;
 mod replay;
 mod runs;
 mod schema;
 mod scopes;
 mod sessions;
+mod streams;
 mod unix;

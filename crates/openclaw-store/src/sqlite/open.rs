@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use openclaw_domain::ports::Durability;
@@ -9,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::Instrument as _;
 
 use super::error::WorkError;
+use super::journal::LeaseClock;
 use super::migrate;
 use super::readers::Readers;
 use super::schema::{self, APPLICATION_ID, STEPS};
@@ -16,6 +18,9 @@ use super::writer::Writer;
 
 /// Name of the database below the state directory.
 pub const DATABASE_FILE: &str = "db/openclaw.db";
+
+/// A connection belongs to one thread, so SQLite need not lock it at every call.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -39,13 +44,14 @@ impl Options {
 
 /// Everything that is kept. A handle: cheap to clone, shared by all ports.
 ///
-/// Implements `Journal`, `Sessions`, `Variables`, `Memories`, `Devices` and
+/// Implements `Journal`, `Outbox`, `Sessions`, `Variables`, `Memories`, `Devices` and
 /// `Grants` of [`openclaw_domain::ports`].
 #[derive(Debug, Clone)]
 pub struct Store {
     path: Arc<Path>,
     writer: Writer,
     readers: Readers,
+    clock: LeaseClock,
 }
 
 impl Store {
@@ -71,25 +77,33 @@ impl Store {
     }
 
     fn start(path: &Path, options: &Options) -> Result<Self, StartError> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = Connection::open_with_flags(path, FLAGS)?;
         schema::prepare_writer(&db)?;
+        let clock = LeaseClock::default();
+        clock.register(&db)?;
         let readers = (0..options.readers.clamp(1, 16))
             .map(|_| {
                 // Opened for writing too, because a reader of a write-ahead log
                 // must be able to make its index; `query_only` forbids the rest.
-                let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                let db = Connection::open_with_flags(path, FLAGS)?;
                 schema::prepare_reader(&db)?;
+                clock.register(&db)?;
                 Ok(db)
             })
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let writer = Writer::start(db, path, options.queue_max, options.group_max)?;
         let readers = Readers::start(readers, options.queue_max)?;
-        Ok(Self { path: path.into(), writer, readers })
+        Ok(Self { path: path.into(), writer, readers, clock })
     }
 
     /// Returns where the database is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Moves the clock that leases are judged by; for tests of what expires.
+    pub fn shift_lease_clock(&self, by: Duration) {
+        self.clock.shift(by);
     }
 
     /// Writes what is queued and ends the writing thread; later writes fail.

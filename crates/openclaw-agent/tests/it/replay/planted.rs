@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openclaw_domain::message::Part;
 use openclaw_domain::ports::{
-    Admission, Admitted, Batch, Checkpoint, Difference, History, Journal, JournalError, OpenAction, RunRecord,
+    Admission, Admitted, Batch, Checkpoint, Difference, History, Journal, JournalError, Mail, OpenAction, RunRecord,
 };
 use openclaw_domain::session::Entry;
 use openclaw_domain::tool::Effect;
@@ -34,6 +34,22 @@ impl Journal for Changed {
 
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
         self.inner.claim(session, run, owner).await
+    }
+
+    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
+        self.inner.take_over(session, run, owner).await
+    }
+
+    async fn renew(&self, owner: &str, ttl: std::time::Duration) -> Result<usize, JournalError> {
+        self.inner.renew(owner, ttl).await
+    }
+
+    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, JournalError> {
+        self.inner.expired(limit).await
+    }
+
+    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, JournalError> {
+        self.inner.mail(session, run).await
     }
 
     async fn append(&self, batch: Batch) -> Result<Vec<Entry>, JournalError> {

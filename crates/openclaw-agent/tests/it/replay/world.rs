@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use openclaw_agent::{Engine, Options, Ports};
+use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::approval::Decision;
 use openclaw_domain::model::{self, ErrorClass, ModelRequest, ModelStream, StopReason};
 use openclaw_domain::ports::{
-    Approvals, Gate, Grants, Journal, Memories, Model, Questions, Runs, Sessions, Tool, ToolCx, Variables,
+    Approvals, Gate, Grants, Journal, Memories, Model, Outbox, Questions, Runs, Sessions, Tool, ToolCx, Variables,
 };
 use openclaw_domain::run::{Abort, QueueMode};
+use openclaw_domain::session::Scope;
 use openclaw_domain::tool::{Effect, Error, Probed, ToolOutput, ToolSpec};
-use openclaw_domain::{Answer, Limits, Origin, Permit, ToolCall, Turn as Said};
+use openclaw_domain::{Answer, Limits, Origin, Permit, Timestamp, ToolCall, Turn as Said};
 use openclaw_testkit::model::{Turn, error};
 use openclaw_testkit::tool::spec;
 use openclaw_testkit::{
@@ -35,6 +36,7 @@ pub struct Stores {
     pub variables: Arc<dyn Variables>,
     pub memories: Arc<dyn Memories>,
     pub grants: Arc<dyn Grants>,
+    pub outbox: Arc<dyn Outbox>,
 }
 
 impl Stores {
@@ -44,7 +46,8 @@ impl Stores {
             sessions: store.clone(),
             variables: store.clone(),
             memories: store.clone(),
-            grants: store,
+            grants: store.clone(),
+            outbox: store,
         }
     }
 
@@ -57,7 +60,8 @@ impl Stores {
             sessions: store.clone(),
             variables: store.clone(),
             memories: store.clone(),
-            grants: store,
+            grants: store.clone(),
+            outbox: store,
         }
     }
 }
@@ -92,6 +96,11 @@ pub fn engine(parts: &Parts, owner: &str) -> Arc<Engine> {
         variables: parts.stores.variables.clone(),
         memories: parts.stores.memories.clone(),
         grants: parts.stores.grants.clone(),
+        deliveries: Deliveries {
+            outbox: parts.stores.outbox.clone(),
+            couriers: Vec::new(),
+            kept: Duration::from_secs(900),
+        },
     };
     let options = Options {
         owner: owner.into(),
@@ -235,6 +244,9 @@ pub async fn live(stores: &Stores, seed: u64) -> Arc<Engine> {
         }
         // Everything in flight is dropped where it is.
         now.shutdown().await;
+        // A process that is gone writes nothing more: what it had queued is there.
+        let note = Some(json!(boot));
+        stores.variables.set(&Scope::Global, "boot", note, Timestamp(0)).await.unwrap();
         now = engine(&parts, &format!("boot-{boot}"));
         now.recover().await.unwrap();
     }

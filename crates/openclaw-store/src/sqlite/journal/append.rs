@@ -1,7 +1,6 @@
 //! Adds to a run: events, transcript, status and outcome in one transaction.
 
 use openclaw_domain::conversation::Turn;
-use openclaw_domain::delivery::Delivery;
 use openclaw_domain::event::{RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
@@ -11,9 +10,10 @@ use rusqlite::{Connection, params};
 
 use super::line::Line;
 use super::run::{self, RunRow};
-use super::{admit, broken_rule};
+use super::{admit, broken_rule, mail};
 use crate::sqlite::body::Body;
 use crate::sqlite::error::WorkError;
+use crate::sqlite::outbox;
 use crate::sqlite::sessions::lane::Lane;
 
 /// A batch made ready on the caller's thread.
@@ -28,13 +28,14 @@ pub(super) struct Addition {
     amended: Option<(u64, Body)>,
     status: Option<Status>,
     outcome: Option<(Body, Usage)>,
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<outbox::Planned>,
     at: Timestamp,
 }
 
 /// Checks and encodes a batch; hands back the turns that join the transcript.
 pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<Error>> {
-    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } = batch;
+    let Batch { session, run, epoch, first, events, entries, amended, status, outcome, deliveries, at, durability: _ } =
+        batch;
     if events.iter().any(|event| matches!(event, RunEvent::Claimed { .. })) {
         return Err(broken_rule(format!("run {run}: only a claim appends the event claimed")));
     }
@@ -51,7 +52,9 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
         None => None,
     };
-    let addition = Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
+    let deliveries = deliveries.iter().map(outbox::Planned::of).collect::<Result<_, _>>()?;
+    let addition =
+        Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
     Ok((addition, entries))
 }
 
@@ -67,6 +70,9 @@ impl Addition {
             line.write(db, row.id, seq, self.epoch, self.at)?;
         }
         self.update_run(db, &row, seq)?;
+        for planned in &self.deliveries {
+            planned.write(db, row.id, self.at)?;
+        }
         self.write_transcript(db, row.lane)
     }
 
@@ -100,6 +106,9 @@ impl Addition {
         let outcome = self.outcome.as_ref().map(|(body, _)| body);
         if let Some(body) = outcome {
             body.place(db)?;
+        }
+        if let (Some(body), true) = (outcome, row.has_parent) {
+            mail::post(db, row.id, body, self.at)?;
         }
         // Who owned a run that ended, or that went back to the queue, no longer matters.
         let gives_up = status.is_final() || status == Status::Queued;
