@@ -1,7 +1,5 @@
 //! Copy of the commands that look back: `runs`, `replay`, `support`.
 
-use crate::text::copy;
-
 copy! {
     NOUN_RUN = "run", "运行";
     NOUN_RUNS = "runs", "运行";
