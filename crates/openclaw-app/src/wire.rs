@@ -242,6 +242,7 @@ fn gateway_ports(
 ) -> openclaw_gateway::Ports {
     openclaw_gateway::Ports {
         runs: engine.clone(),
+        history: engine.clone(),
         approvals: engine.clone(),
         upkeep: engine.clone(),
         compactions: Arc::new(store.clone()),

@@ -10,6 +10,7 @@ mod context;
 mod crash;
 mod files;
 mod gate;
+mod history;
 mod journal;
 mod logs;
 mod model;
@@ -30,6 +31,9 @@ pub use context::{ContextRequest, ContextSource};
 pub use crash::{CrashHook, Moment, SITES, Site};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
+pub use history::{
+    Comparison, Difference, Edit, ForkWish, Forked, History, Replay, RunName, Side, StepPair, StepSeen, ToolSeen,
+};
 pub use journal::{
     Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, Mail, OpenAction, RunRecord,
 };
