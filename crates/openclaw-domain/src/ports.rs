@@ -42,7 +42,9 @@ pub use model::Model;
 pub use net::Net;
 pub use observer::RunObserver;
 pub use outbox::{Courier, Due, Outbox, Sent, Settled};
-pub use processes::{Command, Error as ProcessError, Exit, IDEMPOTENCY_KEY, Leash, ProcessInfo, Processes, Snapshot, Spawned};
+pub use processes::{
+    Command, Error as ProcessError, Exit, IDEMPOTENCY_KEY, Leash, ProcessInfo, Processes, Snapshot, Spawned,
+};
 pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
 pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;
