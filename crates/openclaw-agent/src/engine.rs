@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{
-    Approvals, Execution, JournalError, Keeping, OpenAction, Pool, Questions, Runs, ScratchFolder, Tool,
+    Approvals, Compacted, Execution, JournalError, Keeping, OpenAction, Pool, Questions, Runs, ScratchFolder,
+    Snapshotted, Tool, Upkeep,
 };
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::runtime::{Instance, PoolTask};
-use openclaw_domain::{Answer, InstanceId, Question, RunId, RunRequest, SessionKey};
+use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::Command;
 use crate::driver::Control;
 use crate::instances;
 use crate::lane::Lane;
+use crate::recover::Left;
 use crate::shared::{Options, Ports, Shared};
 use crate::waiters::Known;
 
@@ -40,6 +43,10 @@ impl Engine {
         engine
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Takes over newly built tools; calls that run already keep theirs.
     pub fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
         self.shared.replace_tools(tools);
@@ -50,11 +57,17 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        let found = crate::recover::recover(&self.shared).await?;
-        for (session, recovered) in found.lanes {
-            tell(&self.shared, &session, Command::Recover(Box::new(recovered)))?;
-        }
-        self.sweep(found.instances.iter().map(|left| instances::id_of(&left.standing.request)).collect()).await;
+        let tell = |session: &SessionKey, found| tell(&self.shared, session, Command::Recover(Box::new(found)));
+        let found = match crate::recover::recover(&self.shared, tell).await {
+            Ok(found) => found,
+            Err(fault) => {
+                // Sessions that were found already work; whoever hears of a failed
+                // start must find nothing running.
+                self.shutdown().await;
+                return Err(fault);
+            }
+        };
+        self.sweep(&found.instances).await;
         for left in found.instances {
             instances::take_up(&self.shared, left.standing, left.terms);
         }
@@ -62,12 +75,16 @@ impl Engine {
     }
 
     /// Removes scratch directories whose instance ended without removing them.
-    async fn sweep(&self, live: Vec<InstanceId>) {
+    async fn sweep(&self, left: &[Left]) {
         let scratches = &self.shared.ports.scratches;
         let folders = match scratches.list().await {
             Ok(folders) => folders,
             Err(fault) => return tracing::error!(%fault, "left-over scratch directories could not be looked for"),
         };
+        // Runs of sessions work already and may have begun instances; those are
+        // entered before their folder is made, so they are known by now.
+        let mut live = self.shared.instances.ids();
+        live.extend(left.iter().map(|left| instances::id_of(&left.standing.request)));
         let is_left_over =
             |folder: &ScratchFolder| folder.keeping == Keeping::Destroy && !live.contains(&folder.instance);
         for folder in folders.into_iter().filter(is_left_over) {
@@ -75,6 +92,15 @@ impl Engine {
                 tracing::error!(%fault, "a left-over scratch directory could not be removed");
             }
         }
+    }
+
+    /// Starts what works beside the runs, until the engine is shut down: leases
+    /// are renewed, runs of owners that are gone are taken over, and messages
+    /// are sent. Call it once, after [`Engine::recover`].
+    pub fn watch(&self) {
+        self.shared.leases.keep();
+        self.shared.tasks.spawn(crate::leases::watch(self.shared.clone()));
+        self.shared.tasks.spawn(crate::outbox::dispatch(self.shared.clone()));
     }
 
     /// Stops accepting and drops all running work. Unfinished runs stay in the
@@ -115,7 +141,7 @@ impl Pool for Engine {
 }
 
 /// Hands a command to a session's actor, starting it if there is none.
-fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
+pub(crate) fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
     if shared.is_stopping() {
         return Err(stopping());
     }
@@ -259,6 +285,36 @@ impl Questions for Engine {
             self.shared.actions.end(session, run, call);
         }
         Ok(settled)
+    }
+}
+
+#[async_trait]
+impl Upkeep for Engine {
+    async fn snapshot(&self, run: &RunId) -> Result<Snapshotted, Fault> {
+        let idle = || Fault::new(Kind::NotFound, format!("run {run} does not work now")).hint("openclaw runs list");
+        let found = self.shared.waiters.list(None).into_iter().find(|live| live.id == *run).ok_or_else(idle)?;
+        let (reply, answer) = oneshot::channel();
+        let name = (found.session, found.id);
+        if self.shared.instances.holds(&name) {
+            if !self.shared.instances.tell(&name, Control::Snapshot { reply }) {
+                return Err(idle());
+            }
+        } else {
+            tell(&self.shared, &name.0, Command::Snapshot { run: run.clone(), reply })?;
+        }
+        answer.await.map_err(|_dropped| idle())
+    }
+
+    async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::Compact { reply })?;
+        answer.await.map_err(|_dropped| gone())?
+    }
+
+    async fn undo_compaction(&self, session: &SessionKey, id: u64, by: &str) -> Result<Kept, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::UndoCompaction { id, by: by.to_owned(), reply })?;
+        answer.await.map_err(|_dropped| gone())?
     }
 }
 

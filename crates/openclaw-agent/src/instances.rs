@@ -29,7 +29,7 @@ use crate::shared::Shared;
 use crate::step::{self, RunState};
 
 pub(crate) use registry::{Instances, Known};
-pub(crate) use serving::Serving;
+pub(crate) use serving::{Claim, Serving, settle_late};
 pub(crate) use view::frozen;
 
 /// Messages to an instance that it has not read yet.
@@ -61,17 +61,12 @@ pub(crate) async fn start(
     let known = Arc::new(Known::new(shared, &request, terms, control));
     let place_in_line = shared.instances.reserve(&known, place.is_some())?;
     let (events, admission) = admission(shared, &request, &agent, terms, head, place.is_some(), at);
+    let claimed_at = shared.ports.clock.monotonic();
     let admitted = shared.ports.journal.admit(admission).await.map_err(|error| crate::lane::fault(&error))?;
     let (epoch, seq, entry) = match admitted {
         Admitted::Known(record) => {
             let state = record.outcome.map_or(StartState::InFlight, |outcome| StartState::Ended(Box::new(outcome)));
-            return Ok(Started {
-                run: record.id,
-                session: request.session,
-                state,
-                entry: None,
-                at: record.accepted_at,
-            });
+            return Ok(Started { run: record.id, session: record.session, state, entry: None, at: record.accepted_at });
         }
         Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
     };
@@ -93,6 +88,7 @@ pub(crate) async fn start(
     let standing = Interrupted {
         request: request.clone(),
         session,
+        seq,
         state,
         written,
         head: n.unwrap_or_default(),
@@ -102,8 +98,9 @@ pub(crate) async fn start(
         started: BTreeMap::new(),
         runtime: agent.runtime,
         worked: Duration::ZERO,
+        is_expired: false,
     };
-    let claimed = place.is_some().then_some((epoch, seq));
+    let claimed = place.is_some().then_some(Claim { epoch, seq, at: claimed_at });
     let serving = Serving { known, standing, first: Some(effects), claimed, place, control: inbox, publisher };
     shared.tasks.spawn(serving.work(shared.clone()));
     Ok(Started { run: request.id, session: request.session, state: StartState::New, entry: n, at })
@@ -114,7 +111,10 @@ pub(crate) fn take_up(shared: &Arc<Shared>, standing: Interrupted, terms: Thread
     let request = standing.request.clone();
     let (control, inbox) = mpsc::channel(CONTROL_MAX);
     let known = Arc::new(Known::new(shared, &request, terms, control));
-    shared.instances.keep(&known);
+    if !shared.instances.keep(&known) {
+        return;
+    }
+    shared.waiters.begin(&request.id, &request.session, request.source, Status::Queued, request.input.at);
     let publisher = publisher(shared, &request);
     publisher.publish(Change::Accepted);
     let serving = Serving { known, standing, first: None, claimed: None, place: None, control: inbox, publisher };

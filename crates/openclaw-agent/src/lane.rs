@@ -5,13 +5,17 @@
 
 mod admitting;
 mod beginning;
+mod compacting;
 
 pub(crate) use admitting::{close, fault};
 pub(crate) use beginning::is_repeatable;
+pub(crate) use compacting::KEPT_MAX;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::run::{End, Outcome, Status};
 use openclaw_domain::{Fault, RunId, RunRequest, Runtime, SessionId, SessionKey, Turn};
 use tokio::sync::mpsc;
@@ -34,6 +38,7 @@ pub(crate) struct Lane {
     running: Option<Running>,
     queue: Queue,
     /// The conversation as the last turn left it, to spare reading it again.
+    /// Whoever changes it meanwhile moves the head, and then it is read anew.
     history: Option<History>,
     /// Runs that stopped because the journal refused; their end is still to be
     /// recorded, and the session takes no new turn before it is.
@@ -42,12 +47,16 @@ pub(crate) struct Lane {
     interrupted: Option<Interrupted>,
     /// The place the next turn waits for.
     place: Option<BoxFuture<'static, Arc<Place>>>,
+    /// Commands that came while a summary was made.
+    deferred: VecDeque<Command>,
+    is_stopped: bool,
 }
 
 struct History {
     id: SessionId,
     head: u64,
     turns: Vec<Turn>,
+    compaction: Option<Compaction>,
 }
 
 struct Running {
@@ -71,6 +80,8 @@ impl Lane {
             unsettled: Vec::new(),
             interrupted: None,
             place: None,
+            deferred: VecDeque::new(),
+            is_stopped: false,
         }
     }
 
@@ -87,7 +98,7 @@ impl Lane {
                     self.place = None;
                     self.begin_next(place).await;
                 }
-                command = self.commands.recv() => match command {
+                command = next(&mut self.deferred, &mut self.commands) => match command {
                     None | Some(Command::Stop) => return,
                     Some(command) => self.obey(command).await,
                 },
@@ -97,6 +108,9 @@ impl Lane {
                         return;
                     }
                 }
+            }
+            if self.is_stopped {
+                return;
             }
         }
     }
@@ -140,12 +154,33 @@ impl Lane {
             Command::Answer { id, answer, by } => {
                 self.control(Control::Answer { question: id, answer, by });
             }
+            // Dropping the reply says that the run does not work.
+            Command::Snapshot { run, reply } => {
+                if self.running.as_ref().is_some_and(|running| running.request.id == run) {
+                    self.control(Control::Snapshot { reply });
+                }
+            }
+            Command::Compact { reply } => {
+                let answer = self.compact().await;
+                let _left = reply.send(answer);
+            }
+            Command::UndoCompaction { id, by, reply } => {
+                let answer = self.undo_compaction(id, &by).await;
+                let _left = reply.send(answer);
+            }
             Command::Recover(found) => self.recover(*found).await,
             Command::Stop => {}
         }
     }
 
     async fn recover(&mut self, found: Recovered) {
+        // A turn runs already: what was found is found again once it has ended.
+        if self.running.is_some() {
+            return;
+        }
+        if let Err(fault) = self.settle().await {
+            tracing::error!(session = %self.key, %fault, "the end of a broken run could not be recorded");
+        }
         for (request, outcome) in found.joined {
             self.register(&request);
             if let Some(outcome) = outcome {
@@ -153,9 +188,14 @@ impl Lane {
             }
         }
         for request in found.waiting {
-            self.enqueue(request);
+            if !self.queue.holds(&request.id) {
+                self.enqueue(request);
+            }
         }
-        self.interrupted = found.interrupted;
+        // One that waits for a place already is read again once it is claimed.
+        if self.interrupted.is_none() {
+            self.interrupted = found.interrupted;
+        }
     }
 
     fn control(&self, control: Control) -> bool {
@@ -190,9 +230,10 @@ impl Lane {
         let Some(running) = self.running.take() else { return };
         self.shared.pending.forget(&self.key, &running.request.id);
         self.shared.questions.forget(&self.key, &running.request.id);
-        self.shared.stop_children(&(self.key.clone(), running.request.id.clone()));
+        let name = (self.key.clone(), running.request.id.clone());
         match finished {
             Ok(finished) => {
+                self.shared.stop_children(&name);
                 crate::metrics::ended(&finished.outcome);
                 self.shared.waiters.end(&running.request.id, &self.key, finished.outcome.clone());
                 let joined = running.joined.iter().chain(&finished.carried).filter(|id| **id != running.request.id);
@@ -202,11 +243,26 @@ impl Lane {
                 for (id, turn) in finished.left {
                     self.requeue(&running.request, id, turn).await;
                 }
-                self.remember(finished.session, finished.head, finished.turns);
+                self.history = Some(History {
+                    id: finished.session,
+                    head: finished.head,
+                    turns: finished.turns,
+                    compaction: finished.compaction,
+                });
+            }
+            Err(broken) if broken.is_lost => {
+                // Another process goes on with it; saying that it ended would be wrong.
+                self.history = None;
+                let _left_to_it = self.shared.children.ended(&name);
+                self.shared.actions.forget(&self.key, &running.request.id);
+                for id in running.joined.iter().chain([&running.request.id]) {
+                    self.shared.waiters.forget(id, &self.key);
+                }
             }
             Err(broken) => {
                 // The journal refused, so the end cannot be recorded now; it is
                 // told to whoever waits, and recorded before the next turn.
+                self.shared.stop_children(&name);
                 self.history = None;
                 let now = self.shared.ports.clock.now();
                 let outcome = Arc::new(stopped(End::Failed { message: broken.message }, now));
@@ -225,11 +281,13 @@ impl Lane {
         }
         Ok(())
     }
+}
 
-    /// Keeps the conversation for the next turn. Whoever changes it meanwhile
-    /// moves the head, and then it is read anew.
-    fn remember(&mut self, session: SessionId, head: u64, turns: Vec<Turn>) {
-        self.history = Some(History { id: session, head, turns });
+/// Returns the next command; one that was put off comes first.
+async fn next(deferred: &mut VecDeque<Command>, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+    match deferred.pop_front() {
+        Some(command) => Some(command),
+        None => commands.recv().await,
     }
 }
 

@@ -7,22 +7,27 @@
 //!
 //! Requests to thread-bound agents have an instance each instead (`instances`).
 //!
-//! Read in this order: `step`, `breaker`, `driver`, `lane`, `instances`, `engine`.
+//! Read in this order: `step`, `breaker`, `driver`, `lane`, `instances`, `engine`, `replay`.
 
 mod actions;
 mod approvals;
 mod bindings;
 mod breaker;
 mod callers;
+mod checkpoint;
 mod children;
 mod command;
+mod compaction;
 mod driver;
 mod engine;
 mod instances;
 mod keys;
 mod lane;
+mod leases;
+mod mailbox;
 mod metrics;
 mod model_call;
+mod outbox;
 mod outcome;
 mod pauses;
 mod places;
@@ -30,6 +35,7 @@ mod pool;
 mod publish;
 mod queue;
 mod recover;
+mod replay;
 mod shared;
 pub mod step;
 mod stopwatch;
@@ -38,4 +44,4 @@ mod waiters;
 
 pub use bindings::ThreadBindings;
 pub use engine::Engine;
-pub use shared::{Options, Ports};
+pub use shared::{Deliveries, Options, Ports};

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs,
-    Scratches, Sessions, Tool, Variables, Workspaces,
+    Catalog, Clock, Compactions, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment,
+    Net, Outbox, Processes, RunObserver, Runs, Scratches, Sessions, Site, Tool, Variables, Workspaces,
 };
 use openclaw_domain::run::Abort;
 use openclaw_domain::runtime::Concurrency;
 use openclaw_domain::{Question, SessionKey};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +22,7 @@ use crate::approvals::Pending;
 use crate::children::{Children, Name};
 use crate::command::Command;
 use crate::instances::Instances;
+use crate::leases::Leases;
 use crate::pauses::Pauses;
 use crate::places::Places;
 use crate::waiters::Waiters;
@@ -37,6 +38,12 @@ pub struct Options {
     pub idle: Duration,
     /// How many runs there may be at once.
     pub concurrency: Concurrency,
+    /// Is called after the world answered and before that is recorded, by a test build.
+    pub crash: Option<CrashHook>,
+    /// How often the state of a working run is kept, so that recovery is quick; `None` means never.
+    pub snapshot_interval: Option<Duration>,
+    /// Names this build: checkpoints of another one are not used.
+    pub build: String,
 }
 
 /// What the engine works with.
@@ -46,6 +53,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// Which parts of them are shown as summaries.
+    pub compactions: Arc<dyn Compactions>,
     /// Models.
     pub model: Arc<dyn Model>,
     /// All tools that exist; the gate and the catalogue decide who gets which.
@@ -74,6 +83,19 @@ pub struct Ports {
     pub memories: Arc<dyn Memories>,
     /// Standing permissions.
     pub grants: Arc<dyn Grants>,
+    /// Messages to people.
+    pub deliveries: Deliveries,
+}
+
+/// How answers reach people besides the transcript.
+#[derive(Clone)]
+pub struct Deliveries {
+    /// What is to be sent.
+    pub outbox: Arc<dyn Outbox>,
+    /// One per channel.
+    pub couriers: Vec<Arc<dyn Courier>>,
+    /// An answer that could not be sent for this long is not sent any more.
+    pub kept: Duration,
 }
 
 /// What all actors share.
@@ -89,11 +111,13 @@ pub(crate) struct Shared {
     pub(crate) pauses: Pauses,
     pub(crate) children: Children,
     pub(crate) instances: Instances,
-    /// Stops the tasks that belong to no lane.
-    pub(crate) stopping: CancellationToken,
+    pub(crate) leases: Leases,
+    /// Told when something to be sent was recorded.
+    pub(crate) deliveries_due: Notify,
     lanes: Mutex<Lanes>,
     pub(crate) tasks: TaskTracker,
-    is_stopping: std::sync::atomic::AtomicBool,
+    /// Cancelled when everything is refused from then on.
+    pub(crate) stopping: CancellationToken,
     /// The engine as tools see it; set once, by the engine.
     runs: OnceLock<Weak<dyn Runs>>,
 }
@@ -120,11 +144,19 @@ impl Shared {
             pauses: Pauses::default(),
             children: Children::default(),
             instances: Instances::default(),
-            stopping: CancellationToken::new(),
+            leases: Leases::default(),
+            deliveries_due: Notify::new(),
             lanes: Mutex::default(),
             tasks: TaskTracker::new(),
-            is_stopping: false.into(),
+            stopping: CancellationToken::new(),
             runs: OnceLock::new(),
+        }
+    }
+
+    /// Tells a crash hook that a point of the engine was reached.
+    pub(crate) fn reach(&self, point: &'static str) {
+        if let Some(hook) = &self.options.crash {
+            hook.at(Site::Engine(point), Moment::AfterDispatch);
         }
     }
 
@@ -158,7 +190,6 @@ impl Shared {
 
     /// Refuses everything from here on.
     pub(crate) fn stop(&self) {
-        self.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
         self.stopping.cancel();
     }
 
@@ -177,7 +208,7 @@ impl Shared {
 
     /// Tells whether everything is refused.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(std::sync::atomic::Ordering::SeqCst)
+        self.stopping.is_cancelled()
     }
 
     /// Stores a standing permission. The call at hand does not wait for it: its

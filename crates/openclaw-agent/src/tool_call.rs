@@ -116,6 +116,8 @@ pub(crate) struct EndedCall {
 #[derive(Clone)]
 pub(crate) struct Means {
     pub(crate) publisher: Arc<Publisher>,
+    /// The session that actions of the lineage are named after.
+    pub(crate) root: SessionKey,
     /// Given back while the call waits for other runs.
     pub(crate) place: Arc<Place>,
     /// Where the run works, when that is an instance of its own.
@@ -223,7 +225,8 @@ async fn execute(tool: &dyn Tool, permit: Permit, cx: &ToolCx) -> Result<ToolRes
     }
 }
 
-fn cap(part: Part) -> Part {
+/// Cuts a result that is longer than any tool should return.
+pub(crate) fn cap(part: Part) -> Part {
     match part {
         Part::Text { mut text } if text.len() > RESULT_BYTES_MAX => {
             text.truncate(text.floor_char_boundary(RESULT_BYTES_MAX));
@@ -255,6 +258,7 @@ fn context(
         agent: session.agent().clone(),
         session: session.clone(),
         run: run.clone(),
+        root: means.root.clone(),
         idempotency_key: key,
         files,
         processes,

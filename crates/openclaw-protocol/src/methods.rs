@@ -13,8 +13,12 @@ pub mod chat;
 pub mod config;
 pub mod devices;
 pub mod instances;
+pub mod questions;
+pub mod replay;
+pub mod runs;
 pub mod sessions;
 pub mod system;
+pub mod upkeep;
 pub mod vars;
 
 /// One callable method.

@@ -1,6 +1,6 @@
 //! The instances that live, and how to reach them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -113,11 +113,15 @@ impl Instances {
         Ok(Some(Reserved { instances: self, name: Some(known.name.clone()) }))
     }
 
-    /// Enters an instance whose request is recorded.
-    pub(crate) fn keep(&self, known: &Arc<Known>) {
-        if self.live().insert(known.name.clone(), known.clone()).is_none() {
-            metrics::gauge!(crate::metrics::INSTANCES).increment(1.0);
+    /// Enters an instance whose request is recorded; false when the request has one.
+    pub(crate) fn keep(&self, known: &Arc<Known>) -> bool {
+        let mut live = self.live();
+        if live.contains_key(&known.name) {
+            return false;
         }
+        live.insert(known.name.clone(), known.clone());
+        metrics::gauge!(crate::metrics::INSTANCES).increment(1.0);
+        true
     }
 
     /// Takes an instance out that is gone.
@@ -136,6 +140,11 @@ impl Instances {
     /// Tells whether a request has an instance.
     pub(crate) fn holds(&self, name: &Name) -> bool {
         self.live().contains_key(name)
+    }
+
+    /// Lists the instances by their ids.
+    pub(crate) fn ids(&self) -> BTreeSet<InstanceId> {
+        self.live().values().map(|known| known.id.clone()).collect()
     }
 
     /// Lists the requests of a session.

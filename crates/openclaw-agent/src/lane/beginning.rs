@@ -13,10 +13,11 @@ use openclaw_domain::tool::Effect;
 use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Runtime, Seq, SessionId, Timestamp, ToolCall};
 use tokio::sync::mpsc;
 
-use super::admitting::fault;
+use super::admitting::{Opened, fault};
 use super::{CONTROL_MAX, Lane, Running};
 use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
+use crate::mailbox;
 use crate::places::Place;
 use crate::shared::Shared;
 use crate::step::{self, RunState};
@@ -40,6 +41,8 @@ struct Turn {
     started: BTreeMap<CallId, Timestamp>,
     /// What lets it run.
     place: Arc<Place>,
+    /// By the monotonic clock, when the run's first lease was asked for.
+    claimed_at: Duration,
 }
 
 impl Lane {
@@ -52,7 +55,7 @@ impl Lane {
     ) -> Result<Started, Fault> {
         self.settle().await?;
         let at = self.shared.ports.clock.now();
-        let (session, conversation) = self.open(at).await?;
+        let Opened { session, conversation, compaction } = self.open(at).await?;
         let events = vec![
             RunEvent::Accepted {
                 request: Box::new(request.clone()),
@@ -65,12 +68,13 @@ impl Lane {
         ];
         let owner = Some(self.shared.options.owner.clone());
         let admission = Admission { request: request.clone(), events: events.clone(), transcript: true, owner, at };
+        let claimed_at = self.shared.ports.clock.monotonic();
         let (epoch, seq, entry) =
             match self.shared.ports.journal.admit(admission).await.map_err(|error| fault(&error))? {
                 Admitted::Known(record) => return Ok(self.known(&record)),
                 Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
             };
-        let mut state = RunState::new(conversation.into_turns());
+        let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         for event in &events {
             // The effects of these events are recorded among them already.
             step::step(&mut state, event);
@@ -92,6 +96,7 @@ impl Lane {
             is_resumed: false,
             started: BTreeMap::new(),
             place,
+            claimed_at,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -121,17 +126,19 @@ impl Lane {
         joined: Vec<RunRequest>,
         place: Arc<Place>,
     ) -> Result<(), Fault> {
-        let agent = self.agent()?;
         self.settle().await?;
         let at = self.shared.ports.clock.now();
-        let (session, conversation) = self.open(at).await?;
+        let Opened { session, conversation, compaction } = self.open(at).await?;
+        // What was recorded at acceptance holds, as it does for recovery and replay.
+        let accepted = self.accepted(&request).await?;
+        let claimed_at = self.shared.ports.clock.monotonic();
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
-        let mut state = RunState::new(conversation.into_turns());
+        self.shared.reach("waiting_claimed");
+        let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         let written = state.conversation.turns().len();
-        let request_in = Box::new(request.clone());
-        let accepted = RunEvent::Accepted { request: request_in, limits: agent.limits, runtime: Runtime::SessionBound };
         step::step(&mut state, &accepted);
+        let request = state.request.clone().unwrap_or(request);
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
@@ -152,6 +159,7 @@ impl Lane {
             is_resumed: false,
             started: BTreeMap::new(),
             place,
+            claimed_at,
         };
         self.running = Some(self.spawn(turn, at));
         Ok(())
@@ -161,9 +169,18 @@ impl Lane {
     pub(crate) async fn take_up(&mut self, interrupted: Interrupted, place: Arc<Place>) {
         let at = self.shared.ports.clock.now();
         let request = interrupted.request.clone();
-        let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
+        let claimed_at = self.shared.ports.clock.monotonic();
+        let (journal, owner) = (&self.shared.ports.journal, &self.shared.options.owner);
+        let claimed = match interrupted.is_expired {
+            true => journal.take_over(&self.key, &request.id, owner).await,
+            false => journal.claim(&self.key, &request.id, owner).await,
+        };
         let (epoch, seq) = match claimed {
             Ok(claimed) => claimed,
+            Err(error) if interrupted.is_expired => {
+                tracing::info!(run = %request.id, %error, "a run was not taken over");
+                return;
+            }
             Err(error) => {
                 tracing::error!(run = %request.id, %error, "an interrupted run could not be taken up");
                 let end = End::Failed { message: error.to_string() };
@@ -171,10 +188,28 @@ impl Lane {
                 return;
             }
         };
+        self.shared.reach("taken_up");
+        let interrupted = if interrupted.seq.next() == seq {
+            interrupted
+        } else {
+            // The old owner's last write landed after the run was read: the
+            // claim came after it, and fenced off what follows.
+            match crate::recover::anew(&self.shared, &self.key, &request.id, (epoch, seq)).await {
+                Ok(Some(now)) => now,
+                Ok(None) => interrupted,
+                Err(fault) => {
+                    tracing::error!(run = %request.id, %fault, "an interrupted run could not be read again");
+                    let end = End::Failed { message: fault.to_string() };
+                    self.shared.waiters.end(&request.id, &self.key, Arc::new(super::stopped(end, at)));
+                    return;
+                }
+            }
+        };
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =
             step::resume(&mut state, |call| is_repeatable(shared, call, interrupted.started.get(&call.id), at));
+        let effects = mailbox::answer(shared, &request, effects).await;
         for approval in interrupted.asked {
             self.shared.pending.add(approval);
         }
@@ -196,13 +231,16 @@ impl Lane {
             is_resumed: true,
             started: interrupted.started,
             place,
+            claimed_at,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
         self.running = Some(running);
     }
 
-    fn spawn(&self, turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+    fn spawn(&self, mut turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+        // Claims are not folded: they say who works, not what was done.
+        turn.state.seq = turn.seq;
         let (control, inbox) = mpsc::channel(CONTROL_MAX);
         let publisher = self.publisher(&turn.request);
         publisher.committed(turn.seq);
@@ -227,6 +265,7 @@ impl Lane {
             place: turn.place,
             quarters: None,
             worked: Duration::ZERO,
+            claimed_at: turn.claimed_at,
         };
         let (driver, effects, events) = Driver::new(self.shared.clone(), start);
         let joined = turn.joined.into_iter().map(|request| request.id).collect();

@@ -4,13 +4,21 @@
 
 mod approvals;
 mod bindings;
+mod checkpoints;
+mod compaction;
+mod deliveries;
+mod flawed;
 mod harness;
 mod instances;
+mod leases;
 mod ledger;
 mod limits;
+mod mailbox;
 mod pauses;
 mod pool;
+mod positions;
 mod queueing;
 mod recovery;
 mod refusals;
+mod replay;
 mod turns;

@@ -6,4 +6,7 @@ mod crash;
 mod gateway;
 mod home;
 mod instances;
+mod recovery;
 mod reload;
+mod stream;
+mod webhook;

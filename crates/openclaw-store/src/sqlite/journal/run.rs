@@ -18,6 +18,10 @@ pub(super) struct RunRow {
     pub(super) epoch: Epoch,
     pub(super) seq: Seq,
     pub(super) is_owned: bool,
+    /// Whether a call of another run waits for it.
+    pub(super) has_parent: bool,
+    /// It has an instance of its own: it is no turn of the session.
+    pub(super) is_instance: bool,
     pub(super) lane: Lane,
 }
 
@@ -32,7 +36,9 @@ pub(super) fn require(db: &Connection, session: &SessionKey, run: &RunId) -> Res
                 epoch: Epoch(row.get(2)?),
                 seq: Seq(row.get(3)?),
                 is_owned: row.get(4)?,
-                lane: lane::read(row, 5)?,
+                has_parent: row.get(5)?,
+                is_instance: row.get(6)?,
+                lane: lane::read(row, 7)?,
             })
         })
         .optional()?;
@@ -43,7 +49,9 @@ pub(super) fn require(db: &Connection, session: &SessionKey, run: &RunId) -> Res
 pub(in crate::sqlite) fn find_sql() -> String {
     let columns = lane::COLUMNS;
     format!(
-        "select r.id, r.status, r.epoch, r.seq, r.owner is not null, {columns} from session s join run r on r.session = s.id
+        "select r.id, r.status, r.epoch, r.seq, r.owner is not null, r.parent is not null,
+                r.isolation = 'thread', {columns}
+         from session s join run r on r.session = s.id
          where s.skey = ?1 and s.removed_at is null and r.idem = ?2"
     )
 }
