@@ -5,6 +5,8 @@
 //! model stream and every tool of the run; the journal then shows a run without
 //! an end, which recovery picks up.
 
+mod checkpointing;
+mod compacting;
 mod journaling;
 mod performing;
 
@@ -15,16 +17,18 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, future::BoxFuture};
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::{ModelEvent, ModelStream};
+use openclaw_domain::ports::Snapshotted;
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey, Timestamp,
-    ToolResult, Turn, UserTurn,
+    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey,
+    Timestamp, ToolResult, Turn, UserTurn,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model_call::{self, Preparation};
 use crate::publish::Publisher;
@@ -49,6 +53,10 @@ pub(crate) enum Control {
     Resolve { approval: String, decision: Decision, by: String },
     /// A person said what became of a call.
     Answer { question: String, answer: Answer, by: String },
+    /// Keep a checkpoint.
+    Snapshot { reply: oneshot::Sender<Snapshotted> },
+    /// Show older turns as a summary before the next model call.
+    Compact,
 }
 
 /// What a run needs to go on from where its journal stands.
@@ -92,6 +100,8 @@ pub(crate) struct Finished {
     pub(crate) head: u64,
     /// The conversation, for the next turn of the session.
     pub(crate) turns: Vec<Turn>,
+    /// What of it is shown as a summary.
+    pub(crate) compaction: Option<Compaction>,
     /// Inputs of other runs it took in: they end with it.
     pub(crate) carried: Vec<RunId>,
     /// Inputs it was given but never put before the model.
@@ -140,6 +150,8 @@ pub(crate) struct Driver {
     /// When the lease was granted under which events were recorded last.
     granted_at: Duration,
     ended: Option<Arc<Outcome>>,
+    keeping: checkpointing::Keeping,
+    shortening: compacting::Shortening,
 }
 
 /// Why a run could not be driven to its end; the journal says how far it got.
@@ -187,6 +199,8 @@ impl Driver {
             claimed_at: start.claimed_at,
             granted_at: start.claimed_at,
             ended: None,
+            keeping: checkpointing::Keeping::default(),
+            shortening: compacting::Shortening::default(),
         };
         (driver, start.effects, start.events)
     }
@@ -216,6 +230,7 @@ impl Driver {
         loop {
             let events = self.perform(effects);
             effects = if events.is_empty() && self.ended.is_none() {
+                self.checkpoint_if_due().await;
                 self.launch().await;
                 let event = self.next_event().await?;
                 self.record(event).await?
@@ -228,14 +243,21 @@ impl Driver {
         }
     }
 
-    fn finished(self, outcome: Arc<Outcome>) -> Finished {
-        let left = self.state.steered.iter().cloned().collect();
+    fn finished(mut self, outcome: Arc<Outcome>) -> Finished {
+        let mut left: Vec<(RunId, UserTurn)> = self.state.steered.iter().cloned().collect();
+        // Input that was on its way when the run ended is not lost with it.
+        while let Ok(control) = self.control.try_recv() {
+            if let Control::Steer { input, turn } = control {
+                left.push((input, turn));
+            }
+        }
         Finished {
             outcome,
             session: self.session.id,
             head: self.head,
             carried: self.state.carried,
             left,
+            compaction: self.state.compaction,
             turns: self.state.conversation.into_turns(),
         }
     }
@@ -249,6 +271,9 @@ impl Driver {
                 continue;
             }
             self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key, self.root().clone()));
+        }
+        if self.shorten().await {
+            return;
         }
         if std::mem::take(&mut self.model_due) {
             self.publisher.publish(Change::Phase(Phase::StartingModel));
@@ -303,6 +328,7 @@ impl Driver {
             self.stopwatch.set_running(!parked, now);
             let deadline = self.stopwatch.left(self.duration_max(), now);
             let lapse = self.next_lapse();
+            let checkpoint = self.next_checkpoint();
             let flush = self.unflushed_since.map(|since| (since + DELTA_FLUSH).saturating_sub(now));
             let clock = self.shared.ports.clock.clone();
             let timer = |after: Option<Duration>| {
@@ -316,11 +342,18 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                Some(control) = self.control.recv() => {
-                    if let Some(event) = self.told(control) {
-                        return Ok(self.after_text(event));
+                Some(control) = self.control.recv() => match control {
+                    Control::Snapshot { reply } => self.snapshot(reply).await,
+                    control => {
+                        if let Some(event) = self.told(control) {
+                            return Ok(self.after_text(event));
+                        }
                     }
-                }
+                },
+                made = compacting::made(&mut self.shortening) => match self.shortened(made) {
+                    Some(events) => return Ok(events),
+                    None => self.launch().await,
+                },
                 item = next_of(&mut self.stream) => {
                     let events = self.model_says(item);
                     if !events.is_empty() {
@@ -335,6 +368,7 @@ impl Driver {
                         return Ok(vec![event]);
                     }
                 }
+                () = timer(checkpoint) => self.checkpoint_if_due().await,
                 () = timer(deadline) => return Ok(self.after_text(RunEvent::DeadlinePassed)),
             }
         }

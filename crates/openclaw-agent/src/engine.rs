@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Approvals, JournalError, OpenAction, Questions, Runs, Tool};
+use openclaw_domain::ports::{
+    Approvals, Compacted, JournalError, OpenAction, Questions, Runs, Snapshotted, Tool, Upkeep,
+};
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +38,10 @@ impl Engine {
         engine
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Takes over newly built tools; calls that run already keep theirs.
     pub fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
         self.shared.replace_tools(tools);
@@ -45,11 +52,14 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        let (count, found) = crate::recover::recover(&self.shared).await?;
-        for (session, recovered) in found {
-            tell(&self.shared, &session, Command::Recover(Box::new(recovered)))?;
+        let tell = |session: &SessionKey, found| tell(&self.shared, session, Command::Recover(Box::new(found)));
+        let recovered = crate::recover::recover(&self.shared, tell).await;
+        if recovered.is_err() {
+            // Sessions that were found already work; whoever hears of a failed
+            // start must find nothing running.
+            self.shutdown().await;
         }
-        Ok(count)
+        recovered
     }
 
     /// Starts what works beside the runs, until the engine is shut down: leases
@@ -189,6 +199,29 @@ impl Questions for Engine {
             self.shared.actions.end(session, run, call);
         }
         Ok(settled)
+    }
+}
+
+#[async_trait]
+impl Upkeep for Engine {
+    async fn snapshot(&self, run: &RunId) -> Result<Snapshotted, Fault> {
+        let idle = || Fault::new(Kind::NotFound, format!("run {run} does not work now")).hint("openclaw runs list");
+        let found = self.shared.waiters.list(None).into_iter().find(|live| live.id == *run).ok_or_else(idle)?;
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, &found.session, Command::Snapshot { run: run.clone(), reply })?;
+        answer.await.map_err(|_dropped| idle())
+    }
+
+    async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::Compact { reply })?;
+        answer.await.map_err(|_dropped| gone())?
+    }
+
+    async fn undo_compaction(&self, session: &SessionKey, id: u64, by: &str) -> Result<Kept, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::UndoCompaction { id, by: by.to_owned(), reply })?;
+        answer.await.map_err(|_dropped| gone())?
     }
 }
 

@@ -38,7 +38,11 @@ pub(crate) async fn answer(shared: &Shared, request: &RunRequest, effects: Vec<E
 fn awaited(effect: &Effect) -> Option<&ToolCall> {
     match effect {
         Effect::Dispatch { call } | Effect::Probe { call } => Some(call),
-        Effect::CallModel { .. } | Effect::Supersede { .. } | Effect::Answer { .. } | Effect::Finish { .. } => None,
+        Effect::CallModel { .. }
+        | Effect::Supersede { .. }
+        | Effect::Answer { .. }
+        | Effect::Compact { .. }
+        | Effect::Finish { .. } => None,
     }
 }
 

@@ -1,14 +1,15 @@
 //! Builds the request of one model call.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::model::{ModelChoice, ModelRequest};
+use openclaw_domain::model::{ModelChoice, ModelRef, ModelRequest, Thinking};
 use openclaw_domain::ports::ContextRequest;
 use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
 use openclaw_domain::{AgentId, RunRequest, SessionId};
 
+use crate::replay::dry::Answers;
 use crate::shared::Shared;
 use crate::step::RunState;
 
@@ -19,12 +20,31 @@ pub(crate) struct Preparation {
     system: Vec<String>,
     tools: Arc<[ToolSpec]>,
     cache_key: SessionId,
+    /// Estimated tokens of system prompt and tools, once somebody asked.
+    fixed: OnceLock<u64>,
+    /// What tools answer from instead of running, in a fork that touches nothing.
+    answers: Option<Arc<Answers>>,
 }
 
 impl Preparation {
     /// Tells whether a tool is on offer.
     pub(crate) fn offers(&self, tool: &str) -> bool {
         self.tools.iter().any(|spec| spec.name == tool)
+    }
+
+    /// Returns the model that is wanted.
+    pub(crate) fn choice(&self) -> &ModelChoice {
+        &self.choice
+    }
+
+    /// Estimates what stands before the turns.
+    pub(crate) fn fixed_tokens(&self) -> u64 {
+        *self.fixed.get_or_init(|| crate::compaction::estimate::fixed(&self.system, &self.tools))
+    }
+
+    /// Returns the record that tools answer from; `None` when they really run.
+    pub(crate) fn answers(&self) -> Option<&Answers> {
+        self.answers.as_deref()
     }
 
     /// Returns the names of the tools on offer.
@@ -50,11 +70,20 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
     };
     let mut system = shared.ports.context.assemble(&context).await?;
     system.extend(request.extra_system.clone());
+    let answers = match request.origin.as_deref().filter(|origin| !origin.is_live) {
+        Some(origin) => {
+            let (journal, sessions) = (&shared.ports.journal, &shared.ports.sessions);
+            Some(Arc::new(Answers::load(&**journal, &**sessions, origin).await?))
+        }
+        None => None,
+    };
     Ok(Preparation {
+        answers,
         choice: choice(request, session, configured.choice),
         system,
         tools,
         cache_key: session.id.clone(),
+        fixed: OnceLock::new(),
     })
 }
 
@@ -82,7 +111,8 @@ pub(crate) fn no_such_agent(agent: &str) -> Fault {
 /// # Errors
 /// When a call of the conversation is still open: a defect of the engine.
 pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> Result<ModelRequest, Fault> {
-    let prompt = state.conversation.prompt().map_err(|open| Fault::new(Kind::Bug, open.to_string()))?;
+    let prompt = state.conversation.prompt_through(state.compaction.as_ref());
+    let prompt = prompt.map_err(|open| Fault::new(Kind::Bug, open.to_string()))?;
     Ok(ModelRequest {
         choice: prepared.choice.clone(),
         system: prepared.system.clone(),
@@ -97,8 +127,18 @@ pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> 
 
 /// A model a person named is strict: nothing stands in for it (D2).
 fn choice(request: &RunRequest, session: &Session, agent: ModelChoice) -> ModelChoice {
-    let named = request.model.clone().or_else(|| session.model.clone());
-    let thinking = request.thinking.or(session.thinking).or(agent.thinking);
+    let thinking = request.thinking;
+    choose(request.model.clone(), thinking, session, agent)
+}
+
+/// Returns the model of a session in which nothing runs.
+pub(crate) fn choice_of(session: &Session, agent: ModelChoice) -> ModelChoice {
+    choose(None, None, session, agent)
+}
+
+fn choose(named: Option<ModelRef>, thinking: Option<Thinking>, session: &Session, agent: ModelChoice) -> ModelChoice {
+    let named = named.or_else(|| session.model.clone());
+    let thinking = thinking.or(session.thinking).or(agent.thinking);
     match named {
         Some(primary) => ModelChoice { primary, fallbacks: Vec::new(), thinking },
         None => ModelChoice { thinking, ..agent },

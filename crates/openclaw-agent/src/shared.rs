@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment, Net, Outbox,
-    Processes, RunObserver, Runs, Sessions, Site, Tool, Variables, Workspaces,
+    Catalog, Clock, Compactions, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment,
+    Net, Outbox, Processes, RunObserver, Runs, Sessions, Site, Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
 use tokio::sync::{Notify, mpsc};
@@ -32,6 +32,10 @@ pub struct Options {
     pub idle: Duration,
     /// Is called after the world answered and before that is recorded, by a test build.
     pub crash: Option<CrashHook>,
+    /// How often the state of a working run is kept, so that recovery is quick; `None` means never.
+    pub snapshot_interval: Option<Duration>,
+    /// Names this build: checkpoints of another one are not used.
+    pub build: String,
 }
 
 /// What the engine works with.
@@ -41,6 +45,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// Which parts of them are shown as summaries.
+    pub compactions: Arc<dyn Compactions>,
     /// Models.
     pub model: Arc<dyn Model>,
     /// All tools that exist; the gate and the catalogue decide who gets which.

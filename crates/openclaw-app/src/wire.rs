@@ -37,6 +37,9 @@ use crate::{access, crash, machine, tools};
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
 
+/// The state of a working run is kept this often (`durability.md` §3.6).
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long an answer waits for its channel when the configuration does not say.
 const DELIVERY_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
@@ -79,7 +82,10 @@ impl Runtime {
         let mut lock = StateLock::acquire(&state_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let crash = crash::hook(&loaded.env)?;
-        let options = openclaw_store::sqlite::Options { crash: crash.clone(), ..openclaw_store::sqlite::Options::new(&state_dir) };
+        let options = openclaw_store::sqlite::Options {
+            crash: crash.clone(),
+            ..openclaw_store::sqlite::Options::new(&state_dir)
+        };
         let store = Store::open(options)?;
         let net = Arc::new(net::Client::new(net::Options::default()));
         let router = models::router(&loaded, net.clone(), clock.clone(), plan.local_llm.as_deref()).await?;
@@ -160,7 +166,16 @@ fn engine_options(loaded: &Loaded, crash: Option<CrashHook>) -> openclaw_agent::
         approval_timeout: seconds.map(Duration::from_secs),
         idle: LANE_IDLE,
         crash,
+        snapshot_interval: snapshot_interval(loaded),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// How often the state of a working run is kept.
+fn snapshot_interval(loaded: &Loaded) -> Option<Duration> {
+    let defaults = &loaded.value["agents"]["defaults"];
+    let every = defaults["snapshotInterval"].as_u64().map_or(SNAPSHOT_INTERVAL, Duration::from_millis);
+    defaults["snapshot"].as_bool().unwrap_or(true).then_some(every)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one argument per part; a struct would only repeat Ports")]
@@ -178,6 +193,7 @@ fn engine_ports(
     openclaw_agent::Ports {
         journal: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
+        compactions: Arc::new(store.clone()),
         model: parts.router.clone(),
         tools,
         gate: parts.gate.clone(),
@@ -229,10 +245,13 @@ fn gateway_ports(
 ) -> openclaw_gateway::Ports {
     openclaw_gateway::Ports {
         runs: engine.clone(),
+        history: engine.clone(),
         approvals: engine.clone(),
+        upkeep: engine.clone(),
+        compactions: Arc::new(store.clone()),
         questions: engine.clone(),
         journal: Arc::new(store.clone()),
-        outbox: Arc::new(openclaw_gateway::NoOutbox),
+        outbox: Arc::new(store.clone()),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

@@ -144,6 +144,9 @@ pub enum RunEvent {
     Compacted {
         /// Which part, and its summary.
         compaction: Box<Compaction>,
+        /// Tokens and money of making it.
+        #[serde(default)]
+        usage: Usage,
     },
     /// Input was put before the model while the run was working.
     Steered {

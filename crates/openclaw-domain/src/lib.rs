@@ -33,7 +33,7 @@ pub mod update;
 
 pub mod ports;
 
-pub use compaction::Summary;
+pub use compaction::{Compaction, Summary};
 pub use conversation::{Conversation, Prompt, Turn};
 pub use cursor::Cursor;
 pub use event::{Recorded, RunEvent};

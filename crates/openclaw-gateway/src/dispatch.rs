@@ -169,7 +169,12 @@ fn admit(client: &Client, method: &Method, params: Option<Value>) -> Result<Para
 fn target_of(method: &str) -> Option<&'static str> {
     match method {
         "chat.send" | "chat.inject" => Some("sessionKey"),
-        "sessions.send" | "sessions.patch" | "sessions.reset" | "sessions.delete" => Some("key"),
+        "sessions.send"
+        | "sessions.patch"
+        | "sessions.reset"
+        | "sessions.delete"
+        | "sessions.compact"
+        | "sessions.compaction.restore" => Some("key"),
         _ => None,
     }
 }

@@ -15,11 +15,13 @@ mod devices;
 mod history;
 mod listing;
 mod questions;
+mod replay;
 mod runs;
 mod sessions;
 mod streams;
 mod system;
 mod target;
+mod upkeep;
 mod vars;
 
 macro_rules! rows {
@@ -108,6 +110,13 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::devices::DEVICE_PAIR_REJECT => devices::reject,
     wire::devices::DEVICE_PAIR_REMOVE => devices::remove,
     wire::devices::DEVICE_TOKEN_REVOKE => devices::revoke_token,
+    wire::upkeep::SESSIONS_COMPACT => upkeep::compact,
+    wire::upkeep::SESSIONS_COMPACTION_LIST => upkeep::list,
+    wire::upkeep::SESSIONS_COMPACTION_RESTORE => upkeep::restore,
+    wire::upkeep::RUNS_SNAPSHOT => upkeep::snapshot,
+    wire::replay::RUNS_REPLAY => replay::replay,
+    wire::replay::RUNS_FORK => replay::fork,
+    wire::replay::RUNS_DIFF => replay::diff,
     wire::vars::VARS_GET => vars::get,
     wire::vars::VARS_SET => vars::set,
     wire::vars::VARS_LIST => vars::list,

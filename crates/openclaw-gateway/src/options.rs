@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::Secret;
 use openclaw_domain::ports::{
-    Approvals, Catalog, Clock, Devices, Grants, Journal, Logs, Outbox, Questions, Runs, Sessions, Settings, Variables,
+    Approvals, Catalog, Clock, Compactions, Devices, Grants, History, Journal, Logs, Outbox, Questions, Runs, Sessions,
+    Settings, Upkeep, Variables,
 };
 
 /// The ports behind the methods.
@@ -15,14 +16,20 @@ use openclaw_domain::ports::{
 pub struct Ports {
     /// Starts and stops runs.
     pub runs: Arc<dyn Runs>,
+    /// Recorded runs, to look back at.
+    pub history: Arc<dyn History>,
     /// Permissions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
     /// Unknown outcomes that wait for a person.
     pub questions: Arc<dyn Questions>,
     /// What runs did.
     pub journal: Arc<dyn Journal>,
-    /// What is sent to people; [`crate::NoOutbox`] when nothing is.
+    /// What is sent to people.
     pub outbox: Arc<dyn Outbox>,
+    /// Checkpoints and summaries by hand.
+    pub upkeep: Arc<dyn Upkeep>,
+    /// Which parts of sessions are shown as summaries.
+    pub compactions: Arc<dyn Compactions>,
     /// Sessions and transcripts.
     pub sessions: Arc<dyn Sessions>,
     /// Variables.

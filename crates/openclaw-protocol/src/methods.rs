@@ -13,9 +13,11 @@ pub mod chat;
 pub mod config;
 pub mod devices;
 pub mod questions;
+pub mod replay;
 pub mod runs;
 pub mod sessions;
 pub mod system;
+pub mod upkeep;
 pub mod vars;
 
 /// One callable method.

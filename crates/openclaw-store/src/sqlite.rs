@@ -13,6 +13,7 @@ mod journal;
 mod outbox;
 mod sessions;
 
+mod compactions;
 mod devices;
 mod grants;
 mod memories;

@@ -1,5 +1,6 @@
 //! Conformance suites: what every implementation of a port must do.
 
+pub mod compactions;
 pub mod files;
 pub mod journal;
 pub mod leases;

@@ -4,6 +4,7 @@
 //! suites ([`crate::contract`]), except that nothing outlives it and that
 //! [`recall`](openclaw_domain::ports::Memories::recall) ranks by simple counting.
 
+mod compactions;
 mod journal;
 mod outbox;
 mod records;
@@ -13,11 +14,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openclaw_domain::approval::Grant;
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::delivery::Inbound;
 use openclaw_domain::device::{Device, PairingRequest};
 use openclaw_domain::event::Recorded;
-use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
+use openclaw_domain::ids::{RunId, SessionId, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
 use openclaw_domain::ports::{Mail, Memory, RunRecord};
 use openclaw_domain::run::RunRequest;
@@ -34,6 +36,13 @@ impl Store {
     /// Makes an empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Removes every checkpoint, as a store may.
+    pub fn lose_checkpoints(&self) {
+        let mut state = self.state();
+        let runs = state.lanes.values_mut().flat_map(|lane| lane.runs.values_mut());
+        runs.for_each(|run| run.checkpoint = None);
     }
 
     /// Moves the clock that leases are judged by.
@@ -77,6 +86,8 @@ struct Lane {
     /// Entries of all conversations; the current one's are the last.
     entries: Vec<Entry>,
     runs: BTreeMap<RunId, Run>,
+    /// Compactions with the conversation each is of, oldest first.
+    compactions: Vec<(SessionId, Kept)>,
 }
 
 #[derive(Debug)]
@@ -112,7 +123,8 @@ impl State {
                     lane.is_removed = false;
                 }
                 None => {
-                    let lane = Lane { session, is_removed: false, entries: Vec::new(), runs: BTreeMap::new() };
+                    let (entries, compactions) = (Vec::new(), Vec::new());
+                    let lane = Lane { session, is_removed: false, entries, runs: BTreeMap::new(), compactions };
                     self.lanes.insert(key.clone(), lane);
                 }
             }
@@ -173,6 +185,11 @@ mod tests {
     #[tokio::test]
     async fn the_memory_store_keeps_the_journal_contract() {
         contract::journal::journal(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_compactions_contract() {
+        contract::compactions::compactions(|| Arc::new(Store::new())).await;
     }
 
     #[tokio::test]

@@ -132,6 +132,9 @@ impl Driver {
                     }
                 }
                 RunEvent::ToolEnded { call, result } => self.tell_ended(call, result),
+                RunEvent::Compacted { compaction, .. } => {
+                    self.publisher.publish(Change::Compacted { entries: compaction.turns as u64 });
+                }
                 RunEvent::Steered { input, .. } => self.publisher.publish(Change::Steered { input: input.clone() }),
                 RunEvent::Ended { outcome } => self.ended = Some(Arc::new((**outcome).clone())),
                 _ => {}

@@ -10,6 +10,7 @@ use openclaw_domain::run::End;
 use openclaw_domain::tool::{Effect as ToolEffect, Probed};
 use openclaw_domain::{Answer, Change, Fault, Question, RunEvent, ToolCall, ToolResult};
 
+use super::compacting::Shortening;
 use super::{Control, DELTA_BYTES_MAX, Driver};
 use crate::keys::{self, hex};
 use crate::step::{CallState, Effect};
@@ -28,6 +29,7 @@ impl Driver {
                 }
                 Effect::Dispatch { call } => self.dispatch(&call, &mut events),
                 Effect::Probe { call } => self.probe(call),
+                Effect::Compact { why } => events.extend(self.begin_shortening(why)),
                 Effect::Supersede { reason } => events.push(RunEvent::ModelSuperseded { reason }),
                 Effect::Answer { call, result } => events.push(RunEvent::ToolEnded { call, result: Box::new(result) }),
                 Effect::Finish { end } => events.push(self.end(end)),
@@ -39,12 +41,17 @@ impl Driver {
     fn dispatch(&mut self, call: &ToolCall, events: &mut Vec<RunEvent>) {
         let evidence = self.state.evidence.get(&call.id).cloned();
         let Some(prepared) = &self.prepared else { return };
+        if let Some(answers) = prepared.answers() {
+            let result = Box::new(answers.answer(&self.state, call));
+            events.push(RunEvent::ToolEnded { call: call.id.clone(), result });
+            return;
+        }
         match tool_call::judge(&self.shared, &self.request.id, &self.request.session, call, prepared, evidence) {
             Judged::Admitted { permit, effect } => {
                 let action = match self.begin_action(call, effect) {
                     Ok(action) => action,
                     Err(result) => {
-                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
+                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result });
                         return;
                     }
                 };
@@ -64,7 +71,7 @@ impl Driver {
 
     /// Enters a call in the ledger and returns the key of its action. A call
     /// whose action may have happened already is answered instead.
-    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
+    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, Box<ToolResult>> {
         let action = keys::action_key(self.root(), call);
         if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
             return Ok(action);
@@ -82,7 +89,7 @@ impl Driver {
                  became of it with: openclaw runs settle {} {} happened (or not-happened).",
                 holder.call, holder.run, holder.run, holder.call
             );
-            ToolResult::notice(ToolStatus::Failed, text)
+            Box::new(ToolResult::notice(ToolStatus::Failed, text))
         })
     }
 
@@ -133,12 +140,13 @@ impl Driver {
     }
 
     /// Drops all work and builds the final event.
-    fn end(&mut self, end: End) -> RunEvent {
+    pub(super) fn end(&mut self, end: End) -> RunEvent {
         self.stream = None;
         self.tools.clear();
         self.probes.clear();
         self.admitted.clear();
         self.model_due = false;
+        self.shortening = Shortening::default();
         let outcome = crate::outcome::of(&self.state, end, self.started_at, self.shared.ports.clock.now());
         RunEvent::Ended { outcome: Box::new(outcome) }
     }
@@ -148,6 +156,11 @@ impl Driver {
         match control {
             Control::Steer { input, turn } => Some(RunEvent::Steered { input, turn }),
             Control::Cancel { by } => Some(RunEvent::CancelRequested { by }),
+            Control::Snapshot { .. } => None,
+            Control::Compact => {
+                self.shortening.ask();
+                None
+            }
             Control::Answer { question, answer, by } => {
                 let call = self.unsure.get(&question)?.call.id.clone();
                 Some(RunEvent::ToolSettled { question, call, answer, by })

@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use openclaw_domain::catalog::Agent;
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RunRecord};
+use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
-use openclaw_domain::{Change, Conversation, RunEvent, RunId, RunRequest, Timestamp, UserTurn};
+use openclaw_domain::session::{EntryQuery, Session};
+use openclaw_domain::{Change, Conversation, Epoch, RunEvent, RunId, RunRequest, Seq, Timestamp, UserTurn};
 
 use super::{Lane, status_of, stopped};
 use crate::driver::Control;
 use crate::publish::Publisher;
+
+/// More events than this and a run has begun: before that it is only accepted and claimed.
+const UNBEGUN_EVENTS_MAX: usize = 100;
 
 impl Lane {
     /// Accepts input according to its queue mode.
@@ -124,10 +129,9 @@ impl Lane {
     }
 
     pub(super) async fn close(&mut self, id: &RunId, outcome: &Outcome) -> Result<(), JournalError> {
-        let journal = &self.shared.ports.journal;
-        let (epoch, seq) = match journal.claim(&self.key, id, &self.shared.options.owner).await {
+        let (epoch, seq) = match self.place_to_close(id).await {
             Err(JournalError::Ended(_)) => return Ok(()),
-            claimed => claimed?,
+            place => place?,
         };
         let events = vec![RunEvent::Ended { outcome: Box::new(outcome.clone()) }];
         let batch = Batch {
@@ -144,33 +148,70 @@ impl Lane {
             at: self.shared.ports.clock.now(),
             durability: Durability::Barrier,
         };
-        journal.append(batch).await.map(|_entries| ())
+        match self.shared.ports.journal.append(batch).await {
+            Ok(_) | Err(JournalError::Ended(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the event that recorded an input.
+    pub(super) async fn accepted(&mut self, request: &RunRequest) -> Result<RunEvent, Fault> {
+        let events = self.shared.ports.journal.events(&self.key, &request.id, Seq(0), 1).await;
+        let first = events.map_err(|error| fault(&error))?.into_iter().next().map(|recorded| recorded.event);
+        match first {
+            Some(accepted @ RunEvent::Accepted { .. }) => Ok(accepted),
+            Some(_) | None => Err(Fault::new(Kind::Bug, format!("run {} is not recorded as accepted", request.id))),
+        }
+    }
+
+    /// Returns where the end of a run is to be written. Input that never began
+    /// is not claimed for it: while another turn runs, a claim is refused.
+    async fn place_to_close(&mut self, id: &RunId) -> Result<(Epoch, Seq), JournalError> {
+        let journal = &self.shared.ports.journal;
+        let events = journal.events(&self.key, id, Seq(0), UNBEGUN_EVENTS_MAX).await?;
+        let has_begun = events.iter().any(|recorded| matches!(recorded.event, RunEvent::Began { .. }));
+        match events.last() {
+            Some(last) if !has_begun && events.len() < UNBEGUN_EVENTS_MAX => Ok((last.epoch, last.seq)),
+            _ => journal.claim(&self.key, id, &self.shared.options.owner).await,
+        }
     }
 
     /// Returns the session and its conversation, read anew only if somebody else changed it.
-    pub(super) async fn open(
-        &mut self,
-        at: Timestamp,
-    ) -> Result<(openclaw_domain::session::Session, Conversation), Fault> {
-        let sessions = &self.shared.ports.sessions;
-        let store = |error: openclaw_domain::ports::RecordError| Fault::new(Kind::Unavailable, error.to_string());
+    pub(super) async fn open(&mut self, at: Timestamp) -> Result<Opened, Fault> {
+        let sessions = self.shared.ports.sessions.clone();
         let session = match sessions.get(&self.key).await.map_err(store)? {
             Some(session) => session,
             None => sessions.open(&self.key, at).await.map_err(store)?,
         };
         let cached = self.history.take().filter(|history| history.id == session.id && history.head == session.head);
-        let turns = match cached {
-            Some(history) => history.turns,
+        let (turns, compaction) = match cached {
+            Some(history) => (history.turns, history.compaction),
             None => {
-                let page = sessions
-                    .entries(&self.key, openclaw_domain::session::EntryQuery::default())
-                    .await
-                    .map_err(store)?;
-                page.entries.into_iter().map(|entry| entry.turn).collect()
+                let page = sessions.entries(&self.key, EntryQuery::default()).await.map_err(store)?;
+                let compaction = self.compaction_of(&page.entries, at).await?;
+                (page.entries.into_iter().map(|entry| entry.turn).collect(), compaction)
             }
         };
-        Ok((session, Conversation::resume(turns)))
+        Ok(Opened { session, conversation: Conversation::resume(turns), compaction })
     }
+}
+
+/// A session that is about to be worked in.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) conversation: Conversation,
+    /// What of it is shown as a summary.
+    pub(super) compaction: Option<Compaction>,
+}
+
+/// Maps a failure of the store to what the caller is told.
+pub(super) fn store(error: RecordError) -> Fault {
+    let kind = match &error {
+        RecordError::NotFound { .. } => Kind::NotFound,
+        RecordError::Stale(_) | RecordError::Illegal(_) => Kind::Conflict,
+        RecordError::TooLarge { .. } | RecordError::Store(_) => Kind::Unavailable,
+    };
+    Fault::new(kind, error.to_string())
 }
 
 /// The admission of input that does not begin at once.

@@ -13,7 +13,7 @@ use openclaw_domain::tool::Effect;
 use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Seq, SessionId, Timestamp, ToolCall};
 use tokio::sync::mpsc;
 
-use super::admitting::fault;
+use super::admitting::{Opened, fault};
 use super::{CONTROL_MAX, Lane, Running};
 use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
@@ -47,7 +47,7 @@ impl Lane {
     pub(super) async fn begin_now(&mut self, request: RunRequest, agent: Agent) -> Result<Started, Fault> {
         self.settle().await?;
         let at = self.shared.ports.clock.now();
-        let (session, conversation) = self.open(at).await?;
+        let Opened { session, conversation, compaction } = self.open(at).await?;
         let events = vec![
             RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
             RunEvent::Claimed { owner: self.shared.options.owner.clone() },
@@ -62,7 +62,7 @@ impl Lane {
                 Admitted::Known(record) => return Ok(self.known(&record)),
                 Admitted::New { epoch, seq, entry } => (epoch, seq, entry),
             };
-        let mut state = RunState::new(conversation.into_turns());
+        let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         for event in &events {
             // The effects of these events are recorded among them already.
             step::step(&mut state, event);
@@ -105,20 +105,19 @@ impl Lane {
     }
 
     async fn begin_waiting(&mut self, request: RunRequest, joined: Vec<RunRequest>) -> Result<(), Fault> {
-        let agent = self.agent()?;
         self.settle().await?;
         let at = self.shared.ports.clock.now();
-        let (session, conversation) = self.open(at).await?;
+        let Opened { session, conversation, compaction } = self.open(at).await?;
+        // What was recorded at acceptance holds, as it does for recovery and replay.
+        let accepted = self.accepted(&request).await?;
         let claimed_at = self.shared.ports.clock.monotonic();
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
         self.shared.reach("waiting_claimed");
-        let mut state = RunState::new(conversation.into_turns());
+        let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         let written = state.conversation.turns().len();
-        step::step(
-            &mut state,
-            &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
-        );
+        step::step(&mut state, &accepted);
+        let request = state.request.clone().unwrap_or(request);
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
@@ -168,6 +167,22 @@ impl Lane {
             }
         };
         self.shared.reach("taken_up");
+        let interrupted = if interrupted.seq.next() == seq {
+            interrupted
+        } else {
+            // The old owner's last write landed after the run was read: the
+            // claim came after it, and fenced off what follows.
+            match crate::recover::anew(&self.shared, &self.key, &request.id, (epoch, seq)).await {
+                Ok(Some(now)) => now,
+                Ok(None) => interrupted,
+                Err(fault) => {
+                    tracing::error!(run = %request.id, %fault, "an interrupted run could not be read again");
+                    let end = End::Failed { message: fault.to_string() };
+                    self.shared.waiters.end(&request.id, &self.key, Arc::new(super::stopped(end, at)));
+                    return;
+                }
+            }
+        };
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =
@@ -200,7 +215,9 @@ impl Lane {
         self.running = Some(running);
     }
 
-    fn spawn(&self, turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+    fn spawn(&self, mut turn: Turn, at: openclaw_domain::Timestamp) -> Running {
+        // Claims are not folded: they say who works, not what was done.
+        turn.state.seq = turn.seq;
         let (control, inbox) = mpsc::channel(CONTROL_MAX);
         let publisher = self.publisher(&turn.request);
         publisher.committed(turn.seq);

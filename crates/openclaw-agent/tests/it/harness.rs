@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_agent::{Deliveries, Engine, Options, Ports};
-use openclaw_domain::catalog::UnknownOutcome;
+use openclaw_domain::catalog::{Compacting, UnknownOutcome};
 use openclaw_domain::ports::{Courier, Gate, Journal, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::session::EntryQuery;
@@ -14,6 +14,9 @@ use openclaw_testkit::{
     AllowAll, FakeClock, FakeNet, FakeProcesses, FakeTool, FixedCatalog, FixedContext, MemoryFiles, Recorder,
     ScriptedModel, observer::PATIENCE,
 };
+
+/// How often the state of a working run is kept.
+pub const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An engine and everything a test wants to look at.
 pub struct Rig {
@@ -32,8 +35,12 @@ pub struct Setup {
     pub limits: Limits,
     pub store: Arc<Store>,
     pub owner: &'static str,
+    pub build: &'static str,
     pub approval_timeout: Option<Duration>,
     pub unknown_outcome: UnknownOutcome,
+    pub compacting: Compacting,
+    /// The model's context window, in tokens.
+    pub window: u32,
     /// Stands in for the store's journal.
     pub journal: Option<Arc<dyn Journal>>,
     pub couriers: Vec<Arc<dyn Courier>>,
@@ -49,8 +56,11 @@ impl Setup {
             limits: Limits::default(),
             store: Arc::new(Store::new()),
             owner: "boot-1",
+            build: "1.0.0",
             approval_timeout: None,
             unknown_outcome: UnknownOutcome::Ask,
+            compacting: Compacting::default(),
+            window: 128_000,
             journal: None,
             couriers: Vec::new(),
             clock: FakeClock::new(),
@@ -68,10 +78,13 @@ impl Setup {
         let tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
         let catalog = FixedCatalog::new().with_limits(&self.limits).with_tools(specs);
-        let catalog = catalog.with_unknown_outcome(self.unknown_outcome);
+        let mut catalog = catalog.with_unknown_outcome(self.unknown_outcome);
+        catalog.agents[0].compaction = self.compacting;
+        catalog.models[0].context_window = Some(self.window);
         let ports = Ports {
             journal: self.journal.unwrap_or_else(|| self.store.clone()),
             sessions: self.store.clone(),
+            compactions: self.store.clone(),
             model: model.clone(),
             tools,
             gate: self.gate,
@@ -96,6 +109,8 @@ impl Setup {
             approval_timeout: self.approval_timeout,
             crash: None,
             idle: Duration::from_secs(300),
+            snapshot_interval: Some(SNAPSHOT_INTERVAL),
+            build: self.build.into(),
         };
         Rig { engine: Engine::new(options, ports), model, recorder, clock, store: self.store }
     }

@@ -30,11 +30,8 @@ async fn a_parent_that_comes_back_finds_the_answer_instead_of_calling_again() {
         let second = setup.build();
         let parent = Parent { session: session(), run: run("p1"), call: call.id.clone(), root: session() };
         let key: SessionKey = "agent:main:other".parse().unwrap();
-        let child = RunRequest {
-            parent: Some(parent),
-            session: key,
-            ..request("c1", "which colour?", QueueMode::Followup)
-        };
+        let child =
+            RunRequest { parent: Some(parent), session: key, ..request("c1", "which colour?", QueueMode::Followup) };
         second.engine.start(child).await.unwrap();
         second.ended("c1").await;
         second.engine.shutdown().await;

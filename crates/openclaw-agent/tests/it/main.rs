@@ -3,6 +3,8 @@
 #![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
 
 mod approvals;
+mod checkpoints;
+mod compaction;
 mod deliveries;
 mod flawed;
 mod harness;
@@ -10,7 +12,9 @@ mod leases;
 mod ledger;
 mod limits;
 mod mailbox;
+mod positions;
 mod queueing;
 mod recovery;
 mod refusals;
+mod replay;
 mod turns;

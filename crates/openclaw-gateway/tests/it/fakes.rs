@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
 use openclaw_domain::ports::{
-    Approvals, LogPage, LogQuery, Logs, OpenAction, Questions, RunObserver, Runs, Sessions, Settings,
+    Approvals, Compacted, Compactions, LogPage, LogQuery, Logs, OpenAction, Questions, RunObserver, Runs, Sessions,
+    Settings, Snapshotted, Upkeep,
 };
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::session::{Entry, SessionChange};
@@ -16,8 +18,8 @@ use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    Answer, AssistantTurn, Change, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Timestamp, ToolCall,
-    ToolResult, Turn,
+    Answer, AssistantTurn, Change, Compaction, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Summary,
+    Timestamp, ToolCall, ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
@@ -335,6 +337,36 @@ impl Questions for EngineRuns {
         let before = unsettled.len();
         unsettled.retain(|known| known != action);
         Ok(unsettled.len() < before)
+    }
+}
+
+/// Keeps whatever works, and makes a summary of the first turn of any session but the main one.
+#[async_trait]
+impl Upkeep for EngineRuns {
+    async fn snapshot(&self, run: &RunId) -> Result<Snapshotted, Fault> {
+        let runs = self.0.runs.lock().unwrap();
+        let found = runs.get(run).ok_or_else(|| Fault::new(Kind::NotFound, format!("run {run} does not work now")))?;
+        let kept = openclaw_domain::Seq(if found.outcome.borrow().is_some() { 9 } else { 3 });
+        let head = openclaw_domain::Seq(9);
+        Ok(Snapshotted { run: run.clone(), session: found.session.clone(), kept, head, at: AT })
+    }
+
+    async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {
+        if session.is_main() {
+            return Ok(Compacted::Nothing);
+        }
+        let Some(found) = self.0.store.get(session).await.unwrap() else {
+            return Err(Fault::new(Kind::NotFound, "no such session"));
+        };
+        let summary = Summary { gist: "they spoke".into(), ..Summary::default() };
+        let compaction = Compaction { turns: 1, through: 1, summary };
+        let kept = self.0.store.keep(session, &found.id, compaction, AT).await.unwrap();
+        Ok(Compacted::Done(Box::new(kept)))
+    }
+
+    async fn undo_compaction(&self, session: &SessionKey, id: u64, by: &str) -> Result<Kept, Fault> {
+        let undone = self.0.store.undo(session, id, by, AT).await;
+        undone.map_err(|error| Fault::new(Kind::NotFound, error.to_string()))
     }
 }
 

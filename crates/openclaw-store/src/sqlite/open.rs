@@ -46,7 +46,7 @@ impl Options {
 
 /// Everything that is kept. A handle: cheap to clone, shared by all ports.
 ///
-/// Implements `Journal`, `Outbox`, `Sessions`, `Variables`, `Memories`, `Devices` and
+/// Implements `Journal`, `Outbox`, `Sessions`, `Compactions`, `Variables`, `Memories`, `Devices` and
 /// `Grants` of [`openclaw_domain::ports`].
 #[derive(Debug, Clone)]
 pub struct Store {

@@ -104,12 +104,7 @@ impl Writer {
     /// Does work in a transaction and returns once it is committed.
     ///
     /// Dropping the future before the work is queued cancels it; afterwards not.
-    pub(super) async fn write<T, E, F>(
-        &self,
-        durability: Durability,
-        sites: Sites,
-        work: F,
-    ) -> Result<T, WorkError<E>>
+    pub(super) async fn write<T, E, F>(&self, durability: Durability, sites: Sites, work: F) -> Result<T, WorkError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,

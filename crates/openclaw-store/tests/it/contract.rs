@@ -20,6 +20,12 @@ async fn sqlite_keeps_the_journal_contract() {
 }
 
 #[tokio::test]
+async fn sqlite_keeps_the_compactions_contract() {
+    let folders = std::cell::RefCell::default();
+    contract::compactions::compactions(|| fresh(&folders)).await;
+}
+
+#[tokio::test]
 async fn sqlite_keeps_the_outbox_contract() {
     let folders = std::cell::RefCell::default();
     contract::outbox::outbox(|| fresh(&folders)).await;

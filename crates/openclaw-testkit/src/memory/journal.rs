@@ -69,7 +69,8 @@ impl Journal for Store {
             accepted_at: at,
             details,
         };
-        let mut run = Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None, lease_until };
+        let mut run =
+            Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None, lease_until };
         run.record_all(events, at);
         let (epoch, seq) = (run.record.epoch, run.record.seq);
         lane.runs.insert(id.clone(), run);
@@ -161,6 +162,11 @@ impl Journal for Store {
         let mut state = self.state();
         let lane = state.lane(&batch.session).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
         lane.check(&batch)?;
+        for event in &batch.events {
+            if let RunEvent::Compacted { compaction, .. } = event {
+                lane.compact(Some(&id), (**compaction).clone(), batch.at);
+            }
+        }
         let run = lane.open_run(&id)?;
         let ended_calls: Vec<CallId> = batch.events.iter().filter_map(ended_call).collect();
         run.record_all(batch.events, batch.at);
@@ -305,7 +311,8 @@ impl State {
     /// Puts the outcome of a child before its parent, unless nobody waits for it any more.
     pub(super) fn post(&mut self, to: &Parent, child: (SessionKey, RunId), outcome: Outcome, at: Timestamp) {
         let parent = self.lanes.get(&to.session).and_then(|lane| lane.runs.get(&to.run));
-        let is_answered = |run: &Run| run.events.iter().any(|event| ended_call(&event.event).as_ref() == Some(&to.call));
+        let is_answered =
+            |run: &Run| run.events.iter().any(|event| ended_call(&event.event).as_ref() == Some(&to.call));
         if parent.is_some_and(|run| !run.record.status.is_final() && !is_answered(run)) {
             let (session, run) = child;
             let mail = Mail { call: to.call.clone(), session, run, outcome, at };

@@ -12,6 +12,7 @@ use super::line::Line;
 use super::run::{self, RunRow};
 use super::{admit, broken_rule, mail};
 use crate::sqlite::body::Body;
+use crate::sqlite::compactions;
 use crate::sqlite::error::WorkError;
 use crate::sqlite::outbox;
 use crate::sqlite::sessions::lane::Lane;
@@ -28,6 +29,7 @@ pub(super) struct Addition {
     amended: Option<(u64, Body)>,
     status: Option<Status>,
     outcome: Option<(Body, Usage)>,
+    compactions: Vec<compactions::New>,
     deliveries: Vec<outbox::Planned>,
     at: Timestamp,
 }
@@ -42,6 +44,11 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
     if status.is_some_and(Status::is_final) != outcome.is_some() {
         return Err(broken_rule(format!("run {run}: a final status and an outcome come together")));
     }
+    let compacted = events.iter().filter_map(|event| match event {
+        RunEvent::Compacted { compaction, .. } => Some(compactions::New::of(compaction)),
+        _ => None,
+    });
+    let compactions = compacted.collect::<Result<_, _>>()?;
     let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
     let bodies = entries.iter().map(|turn| Body::of("a turn", turn)).collect::<Result<_, _>>()?;
     let amended = match amended {
@@ -53,8 +60,20 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         None => None,
     };
     let deliveries = deliveries.iter().map(outbox::Planned::of).collect::<Result<_, _>>()?;
-    let addition =
-        Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
+    let addition = Addition {
+        session,
+        run,
+        epoch,
+        first,
+        lines,
+        entries: bodies,
+        amended,
+        status,
+        outcome,
+        deliveries,
+        compactions,
+        at,
+    };
     Ok((addition, entries))
 }
 
@@ -75,6 +94,9 @@ impl Addition {
             line.write(db, row.id, seq, self.epoch, self.at)?;
         }
         self.update_run(db, &row, seq)?;
+        for compaction in &self.compactions {
+            compaction.write(db, row.lane.id, row.lane.conversation, Some(self.run.as_str()), self.at)?;
+        }
         for planned in &self.deliveries {
             planned.write(db, row.id, self.at)?;
         }

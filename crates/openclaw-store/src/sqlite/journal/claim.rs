@@ -31,12 +31,7 @@ pub(super) struct Claim {
 }
 
 /// Encodes a claim.
-pub(super) fn prepare(
-    session: &SessionKey,
-    run: &RunId,
-    owner: &str,
-    terms: Terms,
-) -> Result<Claim, WorkError<Error>> {
+pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str, terms: Terms) -> Result<Claim, WorkError<Error>> {
     let line = Line::of(&RunEvent::Claimed { owner: owner.to_owned() })?;
     Ok(Claim { session: session.clone(), run: run.clone(), owner: owner.to_owned(), terms, line })
 }
