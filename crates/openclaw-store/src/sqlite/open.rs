@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use openclaw_domain::ports::Durability;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 use tracing::Instrument as _;
 
+use super::disk::Disk;
 use super::error::WorkError;
 use super::migrate;
 use super::readers::Readers;
@@ -28,12 +29,14 @@ pub struct Options {
     pub queue_max: usize,
     /// Jobs that may share one transaction.
     pub group_max: usize,
+    /// What the database is kept on.
+    pub disk: Disk,
 }
 
 impl Options {
     /// Returns the options for a state directory.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
-        Self { state_dir: state_dir.into(), readers: 2, queue_max: 1024, group_max: 256 }
+        Self { state_dir: state_dir.into(), readers: 2, queue_max: 1024, group_max: 256, disk: Disk::default() }
     }
 }
 
@@ -59,25 +62,23 @@ impl Store {
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let path = options.state_dir.join(DATABASE_FILE);
         make_private(&options.state_dir, &path)?;
-        let found = inspect(&path)?;
+        let found = inspect(&options.disk, &path)?;
         let known = schema::latest(STEPS);
         if found > known {
             return Err(OpenError::Newer { path, found, known });
         }
         if found < known {
-            migrate::migrate(&path, found, STEPS)?;
+            migrate::migrate(&options.disk, &path, found, STEPS)?;
         }
         Self::start(&path, &options).map_err(|error| OpenError::of(&path, error))
     }
 
     fn start(path: &Path, options: &Options) -> Result<Self, StartError> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = options.disk.open(path)?;
         schema::prepare_writer(&db)?;
         let readers = (0..options.readers.clamp(1, 16))
             .map(|_| {
-                // Opened for writing too, because a reader of a write-ahead log
-                // must be able to make its index; `query_only` forbids the rest.
-                let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                let db = options.disk.open(path)?;
                 schema::prepare_reader(&db)?;
                 Ok(db)
             })
@@ -246,9 +247,9 @@ fn make_private(state_dir: &Path, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Returns the schema version of the file, 0 for an empty one.
-fn inspect(path: &Path) -> Result<u32, OpenError> {
+fn inspect(disk: &Disk, path: &Path) -> Result<u32, OpenError> {
     let read = || -> rusqlite::Result<(i32, u32, u32)> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = disk.open(path)?;
         db.busy_timeout(std::time::Duration::from_secs(5))?;
         let application = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
