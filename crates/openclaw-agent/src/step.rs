@@ -235,9 +235,9 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
         }
         RunEvent::CancelRequested { by } => finish(state, End::Cancelled { by: by.clone() }),
         RunEvent::DeadlinePassed => {
-            let message = too_long(state);
-            finish(state, End::Limited { limit: Limit::Duration, message })
-        }
+            let end = too_long(state);
+            finish(state, end)
+        },
         RunEvent::Ended { .. } => {
             state.is_ended = true;
             Vec::new()
@@ -469,15 +469,23 @@ fn ceiling(state: &RunState) -> Option<End> {
     }
 }
 
-fn too_long(state: &RunState) -> String {
+/// The end of a run whose time is over: its request's, when that is shorter.
+fn too_long(state: &RunState) -> End {
     let own = state.limits.duration_max;
-    match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
-        Some(asked) => format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs()),
-        None => format!(
-            "stopped: the run worked for {} s, its wall-clock limit (agents.defaults.timeoutSeconds)",
-            own.as_secs()
-        ),
-    }
+    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
+        Some(asked) => {
+            let text = format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs());
+            (Limit::Timeout, text)
+        }
+        None => {
+            let text = format!(
+                "stopped: the run worked for {} s, its wall-clock limit (agents.defaults.timeoutSeconds)",
+                own.as_secs()
+            );
+            (Limit::Duration, text)
+        }
+    };
+    End::Limited { limit, message }
 }
 
 fn finish(state: &mut RunState, end: End) -> Vec<Effect> {

@@ -134,9 +134,22 @@ pub(crate) fn run(
         metrics::counter!(crate::metrics::TOOL_CALLS_TOTAL, "tool" => call.name.clone(), "status" => status)
             .increment(1);
         metrics::histogram!(crate::metrics::TOOL_SECONDS, "tool" => call.name.clone()).record(took.as_secs_f64());
-        EndedCall { call, result, took }
+        EndedCall { call, result: result.map(|result| timed(result, took)), took }
     }
     .boxed()
+}
+
+/// Notes how long a call took, unless the tool says so itself.
+fn timed(mut result: ToolResult, took: Duration) -> ToolResult {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match &mut result.details {
+        serde_json::Value::Null => result.details = serde_json::json!({ "durationMs": millis }),
+        serde_json::Value::Object(facts) => {
+            facts.entry("durationMs").or_insert_with(|| millis.into());
+        }
+        _ => {}
+    }
+    result
 }
 
 /// A call of an earlier process, and what its tool found out.

@@ -149,7 +149,10 @@ fn agent(
         limits: limits(either("timeoutSeconds"), either("limits")),
         emoji: text(entry.pointer("/identity/emoji")),
         runtime: Runtime::default(),
-        unknown_outcome: UnknownOutcome::default(),
+        unknown_outcome: match either("unknownOutcome").and_then(Value::as_str) {
+            Some("tell") => UnknownOutcome::Tell,
+            _ => UnknownOutcome::Ask,
+        },
         is_default,
         id,
     }

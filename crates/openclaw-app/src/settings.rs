@@ -1,6 +1,5 @@
 //! The configuration as surfaces see and change it, behind the port `Settings`.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -55,7 +54,9 @@ impl Settings for FileSettings {
 fn change(parts: &Arc<Parts>, asked: Write) -> Result<Written, Error> {
     let change = match asked.body {
         WriteBody::Replace(text) => write::Change::Replace(text),
-        WriteBody::Patch(patch) => write::Change::Patch { patch, replace_paths: BTreeSet::new() },
+        WriteBody::Patch { patch, replace_paths } => {
+            write::Change::Patch { patch, replace_paths: replace_paths.into_iter().collect() }
+        }
     };
     let options = write::Options { base_hash: asked.base_hash, ..write::Options::default() };
     let written = write::write(parts.configuration.loader(), &change, &options).map_err(refusal)?;

@@ -186,6 +186,8 @@ pub enum Limit {
     Tokens,
     /// [`Limits::duration_max`].
     Duration,
+    /// [`RunRequest::timeout`], shorter than the agent's own.
+    Timeout,
     /// [`Limits::cost_usd_max`].
     Cost,
 }

@@ -59,7 +59,12 @@ pub enum WriteBody {
     /// Replace the whole text.
     Replace(String),
     /// Merge: objects deep, `null` deletes.
-    Patch(Value),
+    Patch {
+        /// What to merge in.
+        patch: Value,
+        /// Dotted paths of lists and objects that may lose entries.
+        replace_paths: Vec<String>,
+    },
 }
 
 /// What a write did.

@@ -15,6 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use openclaw_protocol::error::close;
 use openclaw_protocol::{ErrorBody, ErrorCode, frame};
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::announce;
 use crate::client::Client;
@@ -41,10 +42,13 @@ const PACE_MAX: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves a connection from its challenge to its end.
-pub(crate) async fn run(gateway: Arc<Gateway>, io: Io, head: Vec<u8>, came: Came) {
+/// Serves a connection from its challenge to its end; `place` is given back once
+/// the client is known.
+pub(crate) async fn run(gateway: Arc<Gateway>, io: Io, head: Vec<u8>, came: Came, place: OwnedSemaphorePermit) {
     let mut socket = Socket::new(io, head, gateway.options.limits.early_bytes_max);
-    let end = match handshake::establish(&gateway, &mut socket, came).await {
+    let established = handshake::establish(&gateway, &mut socket, came).await;
+    drop(place);
+    let end = match established {
         Ok(established) => {
             socket.allow(gateway.options.limits.payload_bytes_max);
             let client = Arc::clone(&established.client);

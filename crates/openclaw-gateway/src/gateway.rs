@@ -7,6 +7,7 @@ use std::time::Duration;
 use openclaw_domain::Timestamp;
 use openclaw_protocol::error::close;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +28,8 @@ pub(crate) struct Gateway {
     pub(crate) limiter: Limiter,
     pub(crate) health: Health,
     pub(crate) addresses: OnceLock<Vec<SocketAddr>>,
+    /// Places for WebSockets that have not shown who they are.
+    pub(crate) handshakes: Arc<Semaphore>,
     /// Connections, HTTP and WebSocket.
     pub(crate) tasks: TaskTracker,
     /// Cancelled at shutdown, before connections are closed.

@@ -106,7 +106,12 @@ async fn first_frame(gateway: &Gateway, socket: &mut Socket) -> Result<Bytes, Op
         let flushed = socket.flush().ok_or(None)?;
         match socket.read() {
             Inbound::Frame(bytes) => return Ok(bytes),
-            Inbound::Pong | Inbound::Control => {}
+            // Pings without end must not keep the time from being looked at.
+            Inbound::Pong | Inbound::Control => tokio::select! {
+                biased;
+                () = &mut timeout => return Err(closed(close::NORMAL, "")),
+                () = tokio::task::yield_now() => {}
+            },
             Inbound::TooLarge => return Err(closed(close::TOO_LARGE, "")),
             Inbound::Closed => return Err(None),
             Inbound::Nothing => tokio::select! {

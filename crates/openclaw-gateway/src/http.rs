@@ -7,7 +7,6 @@ mod page;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -27,9 +26,7 @@ use crate::handshake::{Came, admit};
 use crate::jsonrpc;
 use crate::socket::Io;
 
-/// Time for a request head to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Largest request head.
+/// Size from which a request head that has not ended is refused.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 type Answer = Response<Full<Bytes>>;
@@ -45,7 +42,7 @@ pub(crate) async fn serve_connection(gateway: Arc<Gateway>, io: Io, peer: Peer) 
     };
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(gateway.options.limits.handshake_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
@@ -131,13 +128,19 @@ fn upgrade(gateway: Arc<Gateway>, came: Came, mut request: Request<Incoming>) ->
     let Some(accept) = accept.and_then(|accept| HeaderValue::try_from(accept).ok()) else {
         return failure(StatusCode::BAD_REQUEST, "sec-websocket-key is missing", "invalid_request_error");
     };
+    let Ok(place) = Arc::clone(&gateway.handshakes).try_acquire_owned() else {
+        tracing::warn!(max = gateway.options.limits.handshakes_max, "too many clients in their handshake; refused one");
+        let mut answer = failure(StatusCode::SERVICE_UNAVAILABLE, "too many clients are connecting", "unavailable");
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return answer;
+    };
     let upgraded = hyper::upgrade::on(&mut request);
     let tasks = gateway.tasks.clone();
     // Task `gateway.websocket`: ends with the connection; `Handle::shutdown` closes it.
     tasks.spawn(async move {
         let Ok(upgraded) = upgraded.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<Io>>() else { return };
-        conn::run(gateway, parts.io.into_inner(), parts.read_buf.to_vec(), came).await;
+        conn::run(gateway, parts.io.into_inner(), parts.read_buf.to_vec(), came, place).await;
     });
     let mut answer = plain(StatusCode::SWITCHING_PROTOCOLS, "");
     let headers = answer.headers_mut();

@@ -113,8 +113,11 @@ pub enum Auth {
 /// Sizes and times; the defaults are those of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once, HTTP and WebSocket together.
+    /// Connections at once, HTTP and WebSocket together; a few more of our own
+    /// user over the Unix socket, so that strangers cannot lock the owner out.
     pub connections_max: usize,
+    /// WebSockets at once that have not shown who they are.
+    pub handshakes_max: usize,
     /// Requests of one connection that have not had their first answer.
     pub requests_pending_max: usize,
     /// Requests of one connection that wait for a run, a decision or a job.
@@ -125,7 +128,7 @@ pub struct Limits {
     pub payload_bytes_max: usize,
     /// Bytes queued for one client before events are dropped or it is closed.
     pub outbound_bytes_max: usize,
-    /// Time for `connect` to arrive.
+    /// Time for the head of an HTTP request to arrive, and for `connect`.
     pub handshake_timeout: Duration,
     /// Time between `tick` events.
     pub tick_interval: Duration,
@@ -139,6 +142,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1024,
+            handshakes_max: 128,
             requests_pending_max: 256,
             waits_max: 4096,
             early_bytes_max: 64 * 1024,

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +28,9 @@ use crate::{announce, health, http};
 
 /// Strength a credential needs when other machines can reach us (A7).
 const REMOTE_STRENGTH_BITS: u32 = 128;
+
+/// Connections of our own user let in when all places are taken.
+const OWN_USER_EXTRA: usize = 64;
 
 /// Ticks between health events.
 const TICKS_PER_HEALTH: u64 = 2;
@@ -61,6 +65,7 @@ pub async fn serve(options: Options, ports: Ports, hub: Arc<Hub>) -> Result<Hand
         boot_id: uuid::Uuid::new_v4().to_string(),
         started_at: ports.clock.now(),
         started: ports.clock.monotonic(),
+        handshakes: Arc::new(Semaphore::new(options.limits.handshakes_max.min(Semaphore::MAX_PERMITS))),
         options,
         ports,
         hub,
@@ -159,7 +164,7 @@ async fn accept_tcp(gateway: Arc<Gateway>, listener: TcpListener) {
 }
 
 fn take(gateway: &Arc<Gateway>, stream: TcpStream, ip: IpAddr) {
-    if is_full(gateway) {
+    if is_full(gateway, 0) {
         return;
     }
     // Small frames must leave at once; a failure costs latency only.
@@ -175,7 +180,7 @@ async fn accept_unix(gateway: Arc<Gateway>, door: Door) {
             accepted = door.next() => accepted,
         };
         match accepted {
-            Ok(Some(stream)) if is_full(&gateway) => drop(stream),
+            Ok(Some(stream)) if is_full(&gateway, OWN_USER_EXTRA) => drop(stream),
             // Task `gateway.connection`: ends with the connection or at shutdown.
             Ok(Some(stream)) => {
                 gateway.tasks.spawn(http::serve_connection(Arc::clone(&gateway), Io::Unix(stream), Peer::SameUser));
@@ -186,8 +191,8 @@ async fn accept_unix(gateway: Arc<Gateway>, door: Door) {
     }
 }
 
-fn is_full(gateway: &Gateway) -> bool {
-    let is_full = gateway.tasks.len() >= gateway.options.limits.connections_max;
+fn is_full(gateway: &Gateway, extra: usize) -> bool {
+    let is_full = gateway.tasks.len() >= gateway.options.limits.connections_max.saturating_add(extra);
     if is_full {
         tracing::warn!(max = gateway.options.limits.connections_max, "too many connections; refused one");
     }

@@ -2,21 +2,24 @@
 //!
 //! A dialect turns a [`Call`] into a body and the bytes that come back into
 //! model events; it never sends, retries or waits. One folder per dialect, each
-//! with `encode` and `decode`; this file is the table that joins them. Called by
-//! `exchange` and `router`.
+//! with `encode` and `decode`; this file is the table that joins them, and
+//! `vocabulary` holds what two of them say alike. Called by `exchange` and `router`.
 
 pub(crate) mod anthropic;
 pub(crate) mod gemini;
 pub(crate) mod ollama;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_responses;
+mod vocabulary;
 
 use openclaw_domain::Timestamp;
 use openclaw_domain::model::{Completed, Error, ModelRef, ModelRequest, Thinking};
 use openclaw_domain::tool::ToolSpec;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::draft::Out;
+use crate::error::protocol;
 use crate::names::Names;
 use crate::providers::Quirks;
 use crate::settings::{Model, Params, Provider, widened};
@@ -146,6 +149,14 @@ pub(crate) struct Encoded {
     pub(crate) body: Vec<u8>,
 }
 
+impl Encoded {
+    /// Writes a body that needs no headers of its own.
+    fn new(path: &str, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
+        Ok(Self { path: path.to_owned(), headers: Vec::new(), body })
+    }
+}
+
 /// Encodes a call in its dialect.
 ///
 /// # Errors
@@ -166,13 +177,12 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
 /// When they cannot be serialised.
 pub(crate) fn tools(dialect: Dialect, specs: &[ToolSpec]) -> Result<Box<RawValue>, Error> {
     let written = match dialect {
-        Dialect::OpenaiChat => openai_chat::tools(specs),
         Dialect::OpenaiResponses => openai_responses::tools(specs),
         Dialect::AnthropicMessages => anthropic::tools(specs),
         Dialect::GoogleGenerativeAi => gemini::tools(specs),
-        Dialect::Ollama => ollama::tools(specs),
+        Dialect::OpenaiChat | Dialect::Ollama => vocabulary::tools(specs),
     };
-    written.map_err(|cause| crate::error::protocol(format!("cannot encode the tools: {cause}")))
+    written.map_err(|cause| protocol(format!("cannot encode the tools: {cause}")))
 }
 
 /// What a decoder knows about its request.

@@ -75,7 +75,7 @@ impl Settings for MemorySettings {
                 value = serde_json::from_str(&text).map_err(|error| Error::Io(error.to_string()))?;
                 changed.push(String::new());
             }
-            WriteBody::Patch(patch) => merge(&mut value, &patch, "", &mut changed),
+            WriteBody::Patch { patch, .. } => merge(&mut value, &patch, "", &mut changed),
         }
         *current = Arc::new(snapshot(value));
         Ok(Written { snapshot: current.as_ref().clone(), changed, requires_restart: false })
@@ -114,7 +114,11 @@ mod tests {
     #[tokio::test]
     async fn a_patch_merges_deep_and_needs_the_hash_that_was_seen() {
         let settings = MemorySettings::new(json!({ "a": { "b": 1, "c": 2 } }));
-        let write = |base_hash| Write { body: WriteBody::Patch(json!({ "a": { "b": 3, "c": null } })), base_hash };
+        let patch = json!({ "a": { "b": 3, "c": null } });
+        let write = |base_hash| {
+            let body = WriteBody::Patch { patch: patch.clone(), replace_paths: Vec::new() };
+            Write { body, base_hash }
+        };
         assert_eq!(settings.write(write(None)).await, Err(Error::Stale));
         let written = settings.write(write(Some(settings.current().hash.clone()))).await.unwrap();
         assert_eq!(written.changed, ["a.b", "a.c"]);

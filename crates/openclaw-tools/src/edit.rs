@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use openclaw_domain::Permit;
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{FileChange, Tool, ToolCx};
-use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
+use openclaw_domain::tool::{Capability, Effect, Error, Probed, ToolOutput, ToolSpec};
+use openclaw_domain::{Permit, ToolCall};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -132,6 +132,34 @@ impl Tool for Edit {
         Ok(ToolOutput::text(said, Origin::System)
             .with_details(json!({ "path": path, "replacements": places, "firstLine": first_line })))
     }
+
+    async fn probe(&self, call: &ToolCall, cx: &ToolCx) -> Probed {
+        let parsed = args::parse::<Args>(&self.spec, ALIASES, call).and_then(Args::replacements);
+        let Ok((path, edits)) = parsed else { return Probed::Unknown };
+        let Ok(bytes) = cx.files.read(&path, FILE_BYTES_MAX).await else { return Probed::Unknown };
+        let Ok(content) = String::from_utf8(bytes.into()) else { return Probed::Unknown };
+        if edits.iter().all(|edit| was_made(&content, edit)) {
+            let said = format!("edited {path}: the new text is there (found after a restart)");
+            return Probed::Happened(ToolOutput::text(said, Origin::System).with_details(json!({ "path": path })));
+        }
+        if edits.iter().all(|edit| was_not_made(&content, edit)) { Probed::NotHappened } else { Probed::Unknown }
+    }
+}
+
+/// Tells whether a replacement was certainly made: before it the old text was
+/// there, so a file without it and with the new one is the file after it.
+fn was_made(content: &str, edit: &Replacement) -> bool {
+    can_tell(content, edit) && content.contains(&edit.new_text) && !content.contains(&edit.old_text)
+}
+
+/// Tells whether a replacement was certainly not made: after it the new text would be there.
+fn was_not_made(content: &str, edit: &Replacement) -> bool {
+    can_tell(content, edit) && !content.contains(&edit.new_text) && replace(content, edit).is_ok()
+}
+
+/// A deletion leaves nothing to tell it by, and line ends may have been adapted.
+fn can_tell(content: &str, edit: &Replacement) -> bool {
+    !edit.new_text.is_empty() && !edit.old_text.is_empty() && !content.contains("\r\n")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -266,6 +294,32 @@ mod tests {
             check("a\nb\na", "a", "x", false).unwrap_err(),
             "oldText is there 2 times (lines 1, 3); add lines around it, or set replaceAll"
         );
+    }
+
+    #[test]
+    fn whether_an_edit_was_made_is_told_where_the_texts_tell_it() {
+        let told = |content: &str, old: &str, new: &str| {
+            let edit = Replacement { old_text: old.into(), new_text: new.into(), replace_all: false };
+            (was_made(content, &edit), was_not_made(content, &edit))
+        };
+        assert_eq!(told("a x c", "b", "x"), (true, false));
+        assert_eq!(told("a b c", "b", "x"), (false, true));
+        assert_eq!(told("a b x", "b", "x"), (false, false), "the new text was there before");
+        assert_eq!(told("a c", "b", ""), (false, false), "a deletion leaves no trace");
+        assert_eq!(told("a\r\nx", "b", "x"), (false, false), "line ends may have been adapted");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_of_an_edit_is_never_wrong(
+            before in "[abc\n]{0,12}", old in "[abc]{1,3}", new in "[abc]{0,3}", all: bool
+        ) {
+            let edit = Replacement { old_text: old, new_text: new, replace_all: all };
+            if let Ok(after) = replace(&before, &edit) {
+                prop_assert!(!was_made(&before, &edit), "before: {before:?}");
+                prop_assert!(!was_not_made(&after.text, &edit), "after: {:?}", after.text);
+            }
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openclaw_domain::run::{End, Limit, Limits};
+use openclaw_domain::RunRequest;
+use openclaw_domain::ports::Runs;
+use openclaw_domain::run::{End, Limit, Limits, QueueMode};
 use openclaw_testkit::model::Turn;
 use openclaw_testkit::{FakeTool, Latch, ScriptedModel};
 use serde_json::json;
 
-use crate::harness::Setup;
+use crate::harness::{Setup, request};
 
 async fn limited(limits: Limits, answer: impl Fn(usize) -> Turn + Send + Sync + 'static) -> (Limit, String) {
     let count = std::sync::atomic::AtomicUsize::new(0);
@@ -47,4 +49,16 @@ async fn a_run_that_takes_too_long_is_stopped() {
     rig.clock.wait_for_sleepers(1).await;
     rig.clock.advance(Duration::from_secs(601)).await;
     assert!(matches!(rig.ended("r1").await.end, End::Limited { limit: Limit::Duration, .. }));
+}
+
+#[tokio::test]
+async fn the_time_a_request_gives_is_told_from_the_agents_own() {
+    let door = Latch::new();
+    let rig = Setup::new(ScriptedModel::new([Turn::new().text("x").hold(&door)])).build();
+    let timeout = Some(Duration::from_secs(5));
+    rig.engine.start(RunRequest { timeout, ..request("r1", "go", QueueMode::Steer) }).await.unwrap();
+    rig.model.called(1).await;
+    rig.clock.wait_for_sleepers(1).await;
+    rig.clock.advance(Duration::from_secs(6)).await;
+    assert!(matches!(rig.ended("r1").await.end, End::Limited { limit: Limit::Timeout, .. }));
 }

@@ -114,6 +114,13 @@ pub(super) const DEFAULTS: Section = Section {
         key("limits.maxErrorsInRow", COUNT, "8", 1, "failed tool calls in a row"),
         key("limits.maxTokens", COUNT, "2000000", 1, "tokens of one run, prompt and output"),
         key("limits.maxParallelTools", COUNT, "8", 1, "tool calls running at once"),
+        key(
+            "unknownOutcome",
+            OneOf(&["ask", "tell"]),
+            "\"ask\"",
+            1,
+            "a call that may have happened before a crash: ask a person, or only tell the model",
+        ),
         key("limits.maxCostUsd", Positive, "", 1, "dollars of one run; calls without a price do not count"),
         key("maxConcurrent", COUNT, "", 1, "parallel runs; unset follows the number of processors"),
         key("userTimezone", Text, "", 2, "IANA time zone of dates in the prompt"),

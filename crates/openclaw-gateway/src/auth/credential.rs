@@ -24,6 +24,7 @@ pub(crate) enum Refusal {
     TokenMismatch,
     PasswordMissing,
     PasswordMismatch,
+    DeviceTokenMismatch,
 }
 
 impl Refusal {
@@ -50,32 +51,49 @@ impl Refusal {
                 "password_mismatch",
                 "unauthorized: gateway password mismatch (provide gateway auth password)",
             ),
+            // Clients forget a stored token only upon this code.
+            Refusal::DeviceTokenMismatch => (
+                "AUTH_DEVICE_TOKEN_MISMATCH",
+                "device_token_mismatch",
+                "unauthorized: device token mismatch (connect with the gateway credential to get a new one)",
+            ),
         }
     }
 
     /// Tells whether something was shown, so that it counts as a guess.
     pub(crate) fn is_guess(self) -> bool {
-        matches!(self, Refusal::TokenMismatch | Refusal::PasswordMismatch)
+        matches!(self, Refusal::TokenMismatch | Refusal::PasswordMismatch | Refusal::DeviceTokenMismatch)
     }
 }
 
-/// Checks what a client showed; `device_token_hash` is that of the proven device.
+/// A device whose key was proven.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proven<'a> {
+    /// Hash of the token it was given, if it has one.
+    pub(crate) token_hash: Option<&'a str>,
+}
+
+/// Returns the token of the proven device among what was given.
+pub(crate) fn device_token<'a>(given: Option<&'a connect::Auth>, hash: &str) -> Option<&'a str> {
+    let given = given?;
+    // Browsers send the one secret they have under both names.
+    let tokens = [given.token.as_deref(), given.password.as_deref(), given.device_token.as_deref()];
+    tokens.into_iter().flatten().find(|token| hash_equals(hash, token))
+}
+
+/// Checks what a client showed; `device` is there when it proved a device key.
 pub(crate) fn check(
     configured: &Auth,
     given: Option<&connect::Auth>,
-    device_token_hash: Option<&str>,
+    device: Option<Proven<'_>>,
 ) -> Result<Shown, Refusal> {
+    if device.and_then(|device| device.token_hash).is_some_and(|hash| device_token(given, hash).is_some()) {
+        return Ok(Shown::DeviceToken);
+    }
     let none = connect::Auth::default();
     let given = given.unwrap_or(&none);
-    // Browsers send the one secret they have under both names.
     let shown = [given.token.as_deref(), given.password.as_deref()];
     let shown = shown.into_iter().flatten().filter(|text| !text.is_empty());
-    if let Some(hash) = device_token_hash {
-        let tokens = shown.clone().chain(given.device_token.as_deref().filter(|text| !text.is_empty()));
-        if tokens.into_iter().any(|token| hash_equals(hash, token)) {
-            return Ok(Shown::DeviceToken);
-        }
-    }
     let (secret, missing, mismatch) = match configured {
         Auth::None => return Ok(Shown::Shared),
         Auth::Token(secret) => (secret, Refusal::TokenMissing, Refusal::TokenMismatch),
@@ -90,7 +108,11 @@ pub(crate) fn check(
             return Ok(Shown::Shared);
         }
     }
-    if count == 0 && given.device_token.is_none() { Err(missing) } else { Err(mismatch) }
+    match given.device_token.as_deref().filter(|text| !text.is_empty()) {
+        Some(_) if device.is_some() => Err(Refusal::DeviceTokenMismatch),
+        None if count == 0 => Err(missing),
+        Some(_) | None => Err(mismatch),
+    }
 }
 
 /// Returns the hex digest under which a token is stored.
@@ -126,9 +148,31 @@ mod tests {
     #[test]
     fn a_device_token_counts_only_for_its_device() {
         let configured = Auth::Token(Secret::new("right"));
-        let stored = hash("device-token");
-        assert_eq!(check(&configured, Some(&token("device-token")), Some(&stored)), Ok(Shown::DeviceToken));
-        assert_eq!(check(&configured, Some(&token("device-token")), None), Err(Refusal::TokenMismatch));
-        assert_eq!(check(&configured, Some(&token("device-token")), Some(&hash("other"))), Err(Refusal::TokenMismatch));
+        let (stored, other) = (hash("device-token"), hash("other"));
+        let proven = |token_hash| Some(Proven { token_hash });
+        assert_eq!(check(&configured, Some(&token("device-token")), proven(Some(&stored))), Ok(Shown::DeviceToken));
+        for device in [None, proven(None), proven(Some(&other))] {
+            assert_eq!(check(&configured, Some(&token("device-token")), device), Err(Refusal::TokenMismatch));
+        }
+    }
+
+    #[test]
+    fn a_wrong_device_token_is_told_from_a_wrong_shared_one_so_that_clients_forget_the_right_one() {
+        let configured = Auth::Token(Secret::new("right"));
+        let stale = connect::Auth { device_token: Some("stale".into()), ..token("stale") };
+        let proven = Some(Proven { token_hash: None });
+        assert_eq!(check(&configured, Some(&stale), proven), Err(Refusal::DeviceTokenMismatch));
+        assert_eq!(check(&configured, Some(&stale), None), Err(Refusal::TokenMismatch), "no device was proven");
+        let both = connect::Auth { device_token: Some("stale".into()), ..token("right") };
+        assert_eq!(check(&configured, Some(&both), proven), Ok(Shown::Shared));
+    }
+
+    #[test]
+    fn the_token_that_is_right_is_found_wherever_it_was_put() {
+        let stored = hash("right");
+        let both = connect::Auth { device_token: Some("right".into()), ..token("stale") };
+        assert_eq!(device_token(Some(&both), &stored), Some("right"));
+        assert_eq!(device_token(Some(&token("stale")), &stored), None);
+        assert_eq!(device_token(None, &stored), None);
     }
 }

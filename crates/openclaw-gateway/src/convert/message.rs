@@ -3,7 +3,7 @@
 use openclaw_domain::message::{Block, Part};
 use openclaw_domain::model::StopReason;
 use openclaw_domain::session::Entry;
-use openclaw_domain::{AssistantTurn, SessionKey, Turn, UserTurn};
+use openclaw_domain::{AssistantTurn, SessionKey, ToolCall, ToolResult, Turn, UserTurn};
 use serde_json::{Value, json};
 
 use super::tool;
@@ -20,13 +20,23 @@ pub(crate) fn messages(entry: &Entry) -> Vec<Value> {
         Turn::Assistant(turn) => {
             let mut messages = vec![assistant(entry, turn)];
             let results = turn.calls().filter_map(|(call, result)| result.map(|result| (call, result)));
-            messages.extend(results.map(|(call, result)| {
-                json!({ "role": "toolResult", "toolCallId": call.id, "toolName": call.name,
-                    "content": tool::parts(&result.parts), "isError": result.is_error(), "timestamp": entry.at })
-            }));
+            messages.extend(results.map(|(call, result)| tool_result(entry, call, result)));
             messages
         }
     }
+}
+
+fn tool_result(entry: &Entry, call: &ToolCall, result: &ToolResult) -> Value {
+    let details = tool::details(result);
+    // The transcript keeps no times of calls; some tools note their own.
+    let took = details.get("durationMs").filter(|millis| millis.is_u64()).cloned();
+    let mut message = json!({ "role": "toolResult", "toolCallId": call.id, "toolName": call.name,
+        "content": tool::parts(&result.parts), "details": details, "isError": result.is_error(),
+        "timestamp": entry.at });
+    if let Some(millis) = took {
+        message["durationMs"] = millis;
+    }
+    message
 }
 
 fn user(entry: &Entry, turn: &UserTurn) -> Value {

@@ -1,7 +1,7 @@
 //! How a run ended, on the wire.
 
 use openclaw_domain::model::Usage;
-use openclaw_domain::run::{End, Outcome};
+use openclaw_domain::run::{End, Limit, Outcome};
 use openclaw_domain::{RunId, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
@@ -35,10 +35,42 @@ pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
 fn error_kind(end: &End) -> Value {
     match end {
         End::Done | End::Cancelled { .. } => Value::Null,
-        End::Limited { limit, .. } => json!(limit),
+        End::Limited { limit, .. } => json!(named(*limit).0),
         End::ModelFailed { .. } => json!("model"),
         End::Failed { .. } => json!("internal"),
     }
+}
+
+/// Names a ceiling, and for the wall clock whose it was: clients know one word for both.
+fn named(limit: Limit) -> (&'static str, Option<&'static str>) {
+    match limit {
+        Limit::Iterations => ("iterations", None),
+        Limit::IdenticalCalls => ("identical_calls", None),
+        Limit::ErrorsInRow => ("errors_in_row", None),
+        Limit::Tokens => ("tokens", None),
+        Limit::Cost => ("cost", None),
+        Limit::Duration => ("duration", Some("agent")),
+        Limit::Timeout => ("duration", Some("request")),
+    }
+}
+
+/// Adds which ceiling ended a run and, when that was the time, whose it was.
+pub(crate) fn put_limit(payload: &mut Value, end: &End) {
+    let End::Limited { limit, .. } = end else { return };
+    let (name, whose) = named(*limit);
+    payload["limit"] = json!(name);
+    if let Some(whose) = whose {
+        payload["ceiling"] = json!(whose);
+    }
+}
+
+/// Returns the same as one text, from coarse to fine: `limit:duration:request`.
+pub(crate) fn limit_path(end: &End) -> Option<String> {
+    let End::Limited { limit, .. } = end else { return None };
+    Some(match named(*limit) {
+        (name, Some(whose)) => format!("limit:{name}:{whose}"),
+        (name, None) => format!("limit:{name}"),
+    })
 }
 
 /// Returns the payload of `agent.wait` for an ended run.
@@ -61,6 +93,7 @@ pub(crate) fn waited(run: &RunId, outcome: &Outcome) -> Value {
             payload["error"] = json!(message);
             payload["stopReason"] = ending["stopReason"].clone();
             payload["errorKind"] = error_kind(&outcome.end);
+            put_limit(&mut payload, &outcome.end);
         }
     }
     payload
@@ -73,8 +106,9 @@ pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> 
         End::Done => ("ok", "completed"),
         End::Cancelled { .. } => ("aborted", "aborted"),
         End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
-            let details = json!({ "runId": run, "status": "error", "errorKind": error_kind(&outcome.end),
+            let mut details = json!({ "runId": run, "status": "error", "errorKind": error_kind(&outcome.end),
                 "stopReason": ending(run.as_str(), outcome, &[])["stopReason"] });
+            put_limit(&mut details, &outcome.end);
             let mut error = ErrorBody::new(ErrorCode::Unavailable, message.clone()).with_details(details);
             error.retryable = Some(false);
             return Err(error);
@@ -111,19 +145,25 @@ pub(crate) fn usage(usage: &Usage) -> Value {
 mod tests {
     use openclaw_domain::Timestamp;
     use openclaw_domain::model::ErrorClass;
-    use openclaw_domain::run::Limit;
 
     use super::*;
 
-    /// Returns what `agent` and `agent.wait` say about an end, which must be the same.
-    fn told(end: End) -> (Value, Value) {
+    fn outcome(end: End) -> Outcome {
         let (started_at, ended_at) = (Timestamp(1), Timestamp(2));
         let (text, usage) = (String::new(), Usage::default());
-        let outcome =
-            Outcome { end, text, answered_by: None, usage, iterations: 1, tool_calls: 0, started_at, ended_at };
-        let run: RunId = "r1".parse().unwrap();
-        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome).unwrap_err().details.unwrap();
-        let waited = waited(&run, &outcome);
+        Outcome { end, text, answered_by: None, usage, iterations: 1, tool_calls: 0, started_at, ended_at }
+    }
+
+    /// Returns what `agent` and `agent.wait` say.
+    fn both(end: End) -> (Value, Value) {
+        let (outcome, run): (_, RunId) = (outcome(end), "r1".parse().unwrap());
+        let details = finished(&run, &"agent:main:main".parse().unwrap(), &outcome).unwrap_err().details;
+        (details.unwrap(), waited(&run, &outcome))
+    }
+
+    /// Returns what `agent` and `agent.wait` say about an end, which must be the same.
+    fn told(end: End) -> (Value, Value) {
+        let (details, waited) = both(end);
         let pair = |value: &Value| (value["stopReason"].clone(), value["errorKind"].clone());
         assert_eq!(pair(&details), pair(&waited));
         pair(&details)
@@ -137,6 +177,31 @@ mod tests {
         assert_eq!(told(End::Failed { message: message() }), (json!("error"), json!("internal")));
         for (limit, kind) in [(Limit::Duration, "duration"), (Limit::Cost, "cost"), (Limit::Iterations, "iterations")] {
             assert_eq!(told(End::Limited { limit, message: message() }), (json!("limit"), json!(kind)));
+        }
+    }
+
+    #[test]
+    fn the_ceiling_is_said_and_for_the_time_whose_it_was() {
+        let limited = |limit| End::Limited { limit, message: "x".to_owned() };
+        for (limit, expected, path) in [
+            (Limit::Duration, json!(["duration", "agent"]), "limit:duration:agent"),
+            (Limit::Timeout, json!(["duration", "request"]), "limit:duration:request"),
+            (Limit::ErrorsInRow, json!(["errors_in_row", null]), "limit:errors_in_row"),
+        ] {
+            let (details, waited) = both(limited(limit));
+            assert_eq!(json!([details["limit"], details["ceiling"]]), expected);
+            assert_eq!(json!([waited["limit"], waited["ceiling"]]), expected);
+            assert_eq!(limit_path(&limited(limit)).as_deref(), Some(path));
+        }
+        assert_eq!(limit_path(&End::Done), None);
+    }
+
+    #[test]
+    fn limits_have_one_name_everywhere() {
+        for limit in
+            [Limit::Iterations, Limit::IdenticalCalls, Limit::ErrorsInRow, Limit::Tokens, Limit::Duration, Limit::Cost]
+        {
+            assert_eq!(json!(named(limit).0), json!(limit));
         }
     }
 }

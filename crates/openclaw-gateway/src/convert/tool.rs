@@ -2,7 +2,7 @@
 
 use openclaw_domain::message::Part;
 use openclaw_domain::{ToolCall, ToolResult};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Longest title, in characters.
 const TITLE_CHARS_MAX: usize = 120;
@@ -28,11 +28,23 @@ pub(crate) fn title(call: &ToolCall) -> String {
 
 /// Returns a result with its content and details.
 pub(crate) fn result(result: &ToolResult) -> Value {
-    let mut value = json!({ "content": parts(&result.parts) });
-    if !result.details.is_null() {
-        value["details"] = result.details.clone();
+    json!({ "content": parts(&result.parts), "details": details(result) })
+}
+
+/// Returns what is known of a result besides its content. `status` always says
+/// how the call ended (ok, failed, denied, interrupted, unknown): clients must be
+/// able to tell a refusal from a failure. A tool's own word of that name, for
+/// example that a command still runs, becomes `toolStatus`.
+pub(crate) fn details(result: &ToolResult) -> Value {
+    let mut details = match &result.details {
+        Value::Null => Map::new(),
+        Value::Object(own) => own.clone(),
+        other => Map::from_iter([("value".to_owned(), other.clone())]),
+    };
+    if let Some(own) = details.insert("status".to_owned(), json!(result.status)) {
+        details.insert("toolStatus".to_owned(), own);
     }
-    value
+    Value::Object(details)
 }
 
 /// Returns message parts as content blocks.
@@ -42,4 +54,27 @@ pub(crate) fn parts(parts: &[Part]) -> Vec<Value> {
         Part::Image { media_type, data } => json!({ "type": "image", "mimeType": media_type, "data": data }),
     };
     parts.iter().map(block).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use openclaw_domain::message::ToolStatus;
+
+    use super::*;
+
+    fn check(status: ToolStatus, own: Value, expected: Value) {
+        let mut result = ToolResult::notice(status, "x");
+        result.details = own;
+        assert_eq!(details(&result), expected);
+    }
+
+    #[test]
+    fn how_a_call_ended_is_always_said_and_a_tools_own_facts_are_kept() {
+        check(ToolStatus::Ok, Value::Null, json!({ "status": "ok" }));
+        check(ToolStatus::Denied, Value::Null, json!({ "status": "denied" }));
+        check(ToolStatus::Interrupted, Value::Null, json!({ "status": "interrupted" }));
+        check(ToolStatus::Unknown, json!({ "a": 1 }), json!({ "a": 1, "status": "unknown" }));
+        check(ToolStatus::Ok, json!({ "status": "running" }), json!({ "status": "ok", "toolStatus": "running" }));
+        check(ToolStatus::Failed, json!([1]), json!({ "value": [1], "status": "failed" }));
+    }
 }

@@ -204,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn a_full_queue_skips_text_and_uses_up_the_numbers_of_both_its_events() {
+        let first = block("a").add("x", 1, Timestamp(0));
+        let queue = Queue::new(first.bytes());
+        queue.push_delta(1, &first);
+        queue.push_delta(2, &block("b").add("y", 1, Timestamp(0)));
+        assert!(matches!(queue.pop(false), Some(Item::Delta(_))));
+        assert!(matches!(queue.pop(false), Some(Item::Gap(2))));
+        assert_eq!(queue.closing(), None);
+    }
+
+    #[test]
     fn the_last_stretch_may_be_left_to_grow_but_holds_nothing_up() {
         let (queue, block) = (Queue::new(1 << 20), block("a"));
         queue.push_delta(1, &block.add("x", 1, Timestamp(0)));

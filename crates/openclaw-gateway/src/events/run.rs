@@ -258,11 +258,16 @@ impl View {
                 let mut chat = self.chat(update, "error");
                 chat.insert("errorMessage".to_owned(), json!(message));
                 chat.insert("errorKind".to_owned(), json!(error_kind(&outcome.end)));
+                if let Some(reason) = convert::outcome::limit_path(&outcome.end) {
+                    // The contract closes this payload; its free text names the ceiling.
+                    chat.insert("stopReason".to_owned(), json!(reason));
+                }
                 if !outcome.text.is_empty() {
                     chat.insert("message".to_owned(), assistant(&outcome.text, update.at));
                 }
                 let mut end = self.receipt(outcome, "error");
                 end["error"] = json!(message);
+                convert::outcome::put_limit(&mut end, &outcome.end);
                 vec![self.agent(update, "lifecycle", end), Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close))]
             }
         };
@@ -318,7 +323,7 @@ fn assistant(text: &str, at: Timestamp) -> Value {
 fn error_kind(end: &End) -> &'static str {
     use openclaw_domain::model::ErrorClass;
     match end {
-        End::Limited { limit: Limit::Duration, .. } => "timeout",
+        End::Limited { limit: Limit::Duration | Limit::Timeout, .. } => "timeout",
         End::Limited { .. } | End::Done | End::Cancelled { .. } | End::Failed { .. } => "unknown",
         End::ModelFailed { class, .. } => match class {
             ErrorClass::ContentRefused => "refusal",

@@ -14,7 +14,7 @@ use openclaw_protocol::{ConnectParams, ErrorBody, ErrorCode, Scope};
 use serde_json::{Value, json};
 
 use super::{Came, Challenge, Refused, parse};
-use crate::auth::credential::{self, Shown};
+use crate::auth::credential::{self, Proven, Refusal, Shown};
 use crate::auth::limiter::Guesser;
 use crate::auth::pairing::{self, Caller};
 use crate::auth::proof;
@@ -90,8 +90,9 @@ async fn show(
     if came.peer == Peer::SameUser {
         return Ok(Shown::SameUser);
     }
-    let hash = known.and_then(|device| device.token_hash.as_deref());
-    let refusal = match credential::check(&gateway.options.auth, params.auth.as_ref(), hash) {
+    let token_hash = known.and_then(|device| device.token_hash.as_deref());
+    let proven = params.device.as_ref().map(|_| Proven { token_hash });
+    let refusal = match credential::check(&gateway.options.auth, params.auth.as_ref(), proven) {
         Ok(shown) => return Ok(shown),
         Err(refusal) => refusal,
     };
@@ -105,8 +106,11 @@ async fn show(
         }
     }
     let (code, reason, message) = refusal.words();
-    let details = json!({ "code": code, "authReason": reason, "canRetryWithDeviceToken": false,
-        "recommendedNextStep": "update_auth_credentials" });
+    // It has a token of its own and showed another one.
+    let has_better = refusal == Refusal::TokenMismatch && token_hash.is_some();
+    let next = if has_better { "retry_with_device_token" } else { "update_auth_credentials" };
+    let details = json!({ "code": code, "authReason": reason, "canRetryWithDeviceToken": has_better,
+        "recommendedNextStep": next });
     Err(Refused::new(invalid(message).with_details(details)))
 }
 
@@ -165,6 +169,8 @@ async fn paired(
     shown: Shown,
 ) -> Result<(Vec<Scope>, Option<(String, Timestamp)>), Refused> {
     let Some(proof) = &params.device else { return Ok((asked, None)) };
+    let hash = known.as_ref().and_then(|device| device.token_hash.as_deref());
+    let own = hash.and_then(|hash| credential::device_token(params.auth.as_ref(), hash)).map(str::to_owned);
     let caller = Caller {
         params,
         proof,
@@ -177,9 +183,8 @@ async fn paired(
     };
     match pairing::pair(gateway.ports.devices.as_ref(), caller).await {
         Ok(paired) => {
-            let auth = params.auth.as_ref();
-            let shown_token = || auth.and_then(|auth| auth.device_token.clone().or_else(|| auth.token.clone()));
-            let token = paired.token.or_else(|| if shown == Shown::DeviceToken { shown_token() } else { None });
+            // The token itself is not kept: it is repeated to who showed it.
+            let token = paired.token.or(own);
             Ok((asked, token.map(|token| (token, paired.paired_at))))
         }
         Err(refusal) => Err(refused_pairing(gateway, role, &asked, refusal)),

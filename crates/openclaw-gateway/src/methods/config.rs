@@ -4,7 +4,6 @@ use openclaw_domain::settings::{Issue, Severity, Snapshot, Write, WriteBody, Wri
 use openclaw_protocol::{ErrorBody, ErrorCode, Scope};
 use serde_json::{Value, json};
 
-use super::target;
 use crate::convert::fault::{invalid, settings};
 use crate::dispatch::{Answer, Cx, Params, now};
 use crate::events::frame::WhenSlow;
@@ -42,13 +41,23 @@ pub(crate) async fn apply(cx: Cx, params: Params) -> Answer {
 
 /// Merges a change into the file; `null` deletes.
 pub(crate) async fn patch(cx: Cx, params: Params) -> Answer {
-    target::refuse("config.patch", &params, &["replacePaths"])?;
-    let body = match serde_json::from_str::<Value>(params.required("raw")) {
+    let replace_paths = replace_paths(&params)?;
+    let patch = match serde_json::from_str::<Value>(params.required("raw")) {
         Ok(value @ Value::Object(_)) => value,
         Ok(_) => return Err(invalid("config.patch raw must be an object")),
         Err(error) => return Err(invalid(format!("config.patch raw is not JSON: {error}"))),
     };
-    write(&cx, &params, "config.patch", WriteBody::Patch(body)).await
+    write(&cx, &params, "config.patch", WriteBody::Patch { patch, replace_paths }).await
+}
+
+/// Returns the paths that may lose entries; the contract bounds neither their number nor their length.
+fn replace_paths(params: &Params) -> Result<Vec<String>, ErrorBody> {
+    let paths = match params.0.get("replacePaths") {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(paths)) => paths.iter().map(|path| path.as_str().map(str::to_owned)).collect(),
+        Some(_) => None,
+    };
+    paths.ok_or_else(|| invalid("config.patch replacePaths must be an array of texts"))
 }
 
 async fn write(cx: &Cx, params: &Params, method: &'static str, body: WriteBody) -> Answer {

@@ -1,7 +1,9 @@
 //! The configuration over the wire.
 
+use openclaw_domain::settings::Severity;
 use serde_json::json;
 
+use crate::furniture::spoil_config;
 use crate::rig::Rig;
 
 #[tokio::test]
@@ -62,4 +64,19 @@ async fn a_path_of_the_schema_is_found_with_what_lies_below() {
     assert!(
         ws.fails("config.schema.lookup", json!({ "path": "moon" })).await["message"].as_str().unwrap().contains("moon")
     );
+}
+
+#[tokio::test]
+async fn an_error_makes_the_configuration_invalid_and_a_warning_does_not() {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    for (severities, valid, errors, warnings) in
+        [(&[Severity::Warning][..], true, 0, 1), (&[Severity::Warning, Severity::Error], false, 1, 1)]
+    {
+        spoil_config(&rig, severities);
+        let current = ws.ok("config.get", json!({})).await;
+        assert_eq!(current["valid"], valid);
+        let count = |name: &str| current[name].as_array().unwrap().len();
+        assert_eq!((count("issues"), count("warnings")), (errors, warnings));
+    }
 }

@@ -233,3 +233,84 @@ async fn a_node_may_call_nothing_and_is_closed_when_it_insists() {
     ws.request("health", json!({})).await;
     assert_eq!(ws.closed().await.1, 1008);
 }
+
+#[tokio::test]
+async fn an_approved_device_gets_its_token_once_and_comes_back_with_it_alone() {
+    let rig = Rig::start().await;
+    let origin = format!("http://127.0.0.1:{}", rig.port);
+    let device = Device::new(9);
+    let attempt = async |auth: Value| {
+        let mut ws = rig.raw_with(&[("origin", &origin)]).await.unwrap();
+        let mut params = params(&["operator.read"]);
+        (params["client"]["id"], params["client"]["mode"]) = (json!("openclaw-control-ui"), json!("webchat"));
+        params["auth"] = auth;
+        device.sign(&mut params, &ws.challenge, false);
+        ws.call("connect", params).await
+    };
+    let shared = || json!({ "token": crate::rig::TOKEN });
+    let request = attempt(shared()).await["error"]["details"]["requestId"].clone();
+    rig.client().await.ok("device.pair.approve", json!({ "requestId": request })).await;
+    let hello = attempt(shared()).await;
+    let token = hello["payload"]["auth"]["deviceToken"].as_str().unwrap().to_owned();
+    assert_eq!(attempt(shared()).await["payload"]["auth"].get("deviceToken"), None, "it cannot be read back");
+    // The published client puts a stored token under both names; others know only one.
+    for auth in [
+        json!({ "deviceToken": token }),
+        json!({ "token": token }),
+        json!({ "token": token, "deviceToken": token }),
+        json!({ "token": "stale", "deviceToken": token }),
+    ] {
+        let hello = attempt(auth.clone()).await;
+        assert_eq!(hello["payload"]["auth"]["deviceToken"], json!(token), "{auth}: {hello}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_revoked_is_named_so_that_the_client_forgets_it_and_gets_a_new_one() {
+    let rig = Rig::start().await;
+    let device = Device::new(10);
+    let (_ws, hello) = connect(&rig, &device, tui(&["operator.read"])).await;
+    let old = hello["payload"]["auth"]["deviceToken"].clone();
+    let mut owner = rig.client().await;
+    owner.ok("device.token.revoke", json!({ "deviceId": device.id(), "role": "operator" })).await;
+    let mut stale = tui(&["operator.read"]);
+    stale["auth"] = json!({ "token": old, "deviceToken": old });
+    let error = refused_late(&rig, &device, stale).await;
+    assert_eq!(error["details"]["code"], "AUTH_DEVICE_TOKEN_MISMATCH");
+    let (_ws, hello) = connect(&rig, &device, tui(&["operator.read"])).await;
+    let new = &hello["payload"]["auth"]["deviceToken"];
+    assert!(new.is_string() && *new != old, "{hello}");
+}
+
+#[tokio::test]
+async fn a_wrong_shared_token_sends_a_paired_device_to_its_own_and_a_stranger_nowhere() {
+    let rig = Rig::start().await;
+    let device = Device::new(11);
+    let (_ws, hello) = connect(&rig, &device, tui(&["operator.read"])).await;
+    assert_eq!(hello["ok"], true);
+    let mut wrong = tui(&["operator.read"]);
+    wrong["auth"] = json!({ "token": "changed since" });
+    for (device, can, next) in
+        [(&device, true, "retry_with_device_token"), (&Device::new(12), false, "update_auth_credentials")]
+    {
+        let error = refused_late(&rig, device, wrong.clone()).await;
+        let details = &error["details"];
+        assert_eq!(details["code"], "AUTH_TOKEN_MISMATCH");
+        assert_eq!((&details["canRetryWithDeviceToken"], &details["recommendedNextStep"]), (&json!(can), &json!(next)));
+    }
+}
+
+/// Connects with a wrong credential, which is answered late, and returns the error.
+async fn refused_late(rig: &Rig, device: &Device, mut params: Value) -> Value {
+    let mut ws = rig.raw().await;
+    device.sign(&mut params, &ws.challenge, false);
+    ws.request("connect", params).await;
+    let advance = async {
+        loop {
+            rig.clock.advance(std::time::Duration::from_millis(250)).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let (frames, ..) = tokio::select! { closed = ws.closed() => closed, () = advance => unreachable!() };
+    frames[0]["error"].clone()
+}

@@ -8,23 +8,28 @@ use serde_json::json;
 use crate::fakes::{AT, update_of};
 use crate::rig::{Rig, params};
 
+/// A question about a command that waits for ever; an id with `write` is one about
+/// a file, without a directory and with a deadline.
 fn approval(id: &str) -> Approval {
+    let is_write = id.contains("write");
+    let (name, arguments) =
+        if is_write { ("write", "not json") } else { ("exec", r#"{"command":"rm -rf build && make"}"#) };
     Approval {
         id: id.into(),
         call: ToolCall {
             id: "c1".parse().unwrap(),
             provider_id: "p".into(),
-            name: "exec".into(),
-            arguments: r#"{"command":"rm -rf build && make"}"#.into(),
+            name: name.into(),
+            arguments: arguments.into(),
         },
         run: "r1".parse().unwrap(),
         session: "agent:main:main".parse().unwrap(),
         agent: AgentId::main(),
         rule: "ask-before-exec".into(),
         reason: "commands need your word".into(),
-        cwd: Some("/ws".into()),
+        cwd: (!is_write).then(|| "/ws".into()),
         asked_at: AT,
-        expires_at: None,
+        expires_at: is_write.then_some(AT),
     }
 }
 

@@ -21,10 +21,14 @@ use openclaw_testkit::memory::Store;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
+use crate::furniture;
+
 /// An engine that answers `tok0 tok1 tok2` at once; a message with `hold` waits
 /// for [`Engine::release`] or an abort after its first word, one with `fail` fails saying the rest, `unanswered` and `limit` end as such, one with `big` begins
 /// with a long text and waits, one with `stall` is not even accepted before a release,
-/// one with `tool` calls a tool, `defect` and `busy` are refused as such.
+/// one with `tool` calls a tool, one with `every` calls tools that end in every way,
+/// `overtime` ends at the time limit, `absorb` takes in the input `late`,
+/// `defect` and `busy` are refused as such.
 pub(crate) struct Engine {
     hub: Arc<Hub>,
     store: Arc<Store>,
@@ -68,10 +72,17 @@ impl Engine {
         feed.tell(Change::Phase(Phase::PreparingContext));
         feed.tell(Change::Started);
         let model = ModelRef::new("scripted", "one");
-        let selected = Selected { model: model.clone(), profile: None, thinking: None, why: None };
+        let why = text.contains("every").then(|| "scripted/two is overloaded".to_owned());
+        let selected = Selected { model: model.clone(), profile: None, thinking: None, why };
         feed.tell(Change::ModelSelected(selected.clone()));
+        if text.contains("absorb") {
+            feed.tell(Change::Steered { input: "late".parse().unwrap() });
+        }
         if text.contains("tool") {
             tool(&mut feed);
+        }
+        if text.contains("every") {
+            self.every_ending(&mut feed).await;
         }
         if text.contains("big") {
             feed.tell(Change::TextDelta("y".repeat(20_000)));
@@ -94,6 +105,10 @@ impl Engine {
         if text.contains("limit") {
             end = End::Limited { limit: Limit::Iterations, message: "scripted limit".into() };
         }
+        if text.contains("overtime") {
+            let limit = if text.contains("asked") { Limit::Timeout } else { Limit::Duration };
+            end = End::Limited { limit, message: "scripted overtime".into() };
+        }
         let mut said = "tok0 ".to_owned();
         if end.is_done() {
             for word in ["tok1 ", "tok2"] {
@@ -102,14 +117,14 @@ impl Engine {
             }
             let blocks = vec![Block::Text { text: said.clone() }];
             let turn = AssistantTurn { blocks, model, stop: StopReason::EndTurn, native: None, at: AT };
-            feed.tell(Change::TurnCompleted(Usage { input: 10, output: 3, ..Usage::default() }));
+            feed.tell(Change::TurnCompleted(usage()));
             self.write(&mut feed, Turn::Assistant(turn)).await;
         }
         let outcome = Outcome {
             text: if end.is_done() { said } else { String::new() },
             end,
             answered_by: Some(selected),
-            usage: Usage { input: 10, output: 3, ..Usage::default() },
+            usage: usage(),
             iterations: 1,
             tool_calls: 0,
             started_at: AT,
@@ -119,6 +134,26 @@ impl Engine {
         feed.tell(Change::Ended(Box::new(outcome)));
     }
 
+    /// Thinks, takes words back, and calls a tool per way of ending.
+    async fn every_ending(&self, feed: &mut Feed<'_>) {
+        feed.tell(Change::Phase(Phase::PreparingWorkspace));
+        feed.tell(Change::Phase(Phase::StartingModel));
+        feed.tell(Change::ThinkingDelta("hm, ".into()));
+        feed.tell(Change::TextDelta("Wrong ".into()));
+        feed.tell(Change::TextReplaced("Right ".into()));
+        feed.tell(Change::TurnCompleted(usage()));
+        let turn = furniture::busy_turn();
+        for (call, result) in turn.calls() {
+            feed.tell(Change::ToolStarted(call.clone()));
+            let progress = Progress::Status { text: "working".into() };
+            feed.tell(Change::ToolProgress { call: call.id.clone(), progress });
+            let Some(result) = result.cloned() else { continue };
+            let (call, took) = (call.clone(), std::time::Duration::from_millis(7));
+            feed.tell(Change::ToolEnded { call, result: Box::new(result), took });
+        }
+        self.write(feed, Turn::Assistant(turn)).await;
+    }
+
     async fn write(&self, feed: &mut Feed<'_>, turn: Turn) {
         let key = &feed.request.session;
         let change = SessionChange::Inject(turn.clone());
@@ -126,6 +161,10 @@ impl Engine {
         let entry = Entry { n: session.head, run: Some(feed.request.id.clone()), turn, at: AT };
         feed.tell(Change::EntryAdded(Box::new(entry)));
     }
+}
+
+fn usage() -> Usage {
+    Usage { input: 10, output: 3, cost_usd: Some(0.25), ..Usage::default() }
 }
 
 fn tool(feed: &mut Feed<'_>) {
@@ -297,7 +336,7 @@ impl Settings for MemorySettings {
         }
         let source = match write.body {
             WriteBody::Replace(text) => serde_json::from_str(&text).unwrap(),
-            WriteBody::Patch(value) => value,
+            WriteBody::Patch { patch, .. } => patch,
         };
         let hash = "hash-2".to_owned();
         *current = Arc::new(Snapshot { hash, source, ..Snapshot::clone(&current) });

@@ -227,3 +227,26 @@ async fn a_page_that_guesses_over_http_is_locked_out_after_ten_wrong_tokens() {
     }
     assert_eq!(rig.http("POST", "/rpc", &[&right, JSON], &body).await.0, 200, "the owner's own tools still get in");
 }
+
+#[tokio::test]
+async fn a_batch_over_the_pending_requests_is_refused_and_may_be_retried() {
+    let rig = Rig::with(|options| options.limits.requests_pending_max = 1).await;
+    let mut ws = connected(&rig).await;
+    let stall = json!({ "sessionKey": "main", "message": "stall", "idempotencyKey": "r1" });
+    ws.text(json!({ "jsonrpc": "2.0", "id": 2, "method": "chat.send", "params": stall }).to_string()).await;
+    let batch = json!([{ "jsonrpc": "2.0", "id": 3, "method": "last-heartbeat" }]).to_string();
+    ws.text(batch.clone()).await;
+    let refused = answer(&mut ws, Value::Null).await;
+    assert_eq!(refused["error"]["data"]["retryable"], true, "{refused}");
+    rig.engine.release();
+    answer(&mut ws, json!(2)).await;
+    ws.text(batch).await;
+    let answered = loop {
+        match ws.next().await {
+            Got::Frame(frame) if frame.is_array() => break frame,
+            Got::Frame(_) => {}
+            Got::Closed(code, reason) => panic!("closed {code} {reason}"),
+        }
+    };
+    assert_eq!(answered[0]["id"], 3);
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails the test that called it")]
 
 mod fakes;
+mod furniture;
 mod rig;
 
 mod auth;
@@ -13,6 +14,8 @@ mod events;
 mod handshake;
 mod http;
 mod jsonrpc;
+mod lan;
+mod limits;
 mod liveness;
 mod methods;
 mod runs;

@@ -9,8 +9,8 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use futures_util::{SinkExt as _, StreamExt as _};
 use openclaw_domain::Secret;
 use openclaw_gateway::{Auth, Handle, Hub, Options, Ports, serve};
+use openclaw_testkit::FakeClock;
 use openclaw_testkit::memory::Store;
-use openclaw_testkit::{FakeClock, FixedCatalog};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use tokio::net::TcpStream;
@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::fakes::{Engine, EngineRuns, MemorySettings, TwoLines};
+use crate::furniture;
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -38,6 +39,7 @@ pub(crate) struct Rig {
     pub(crate) hub: Arc<Hub>,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) settings: Arc<MemorySettings>,
     pub(crate) clock: FakeClock,
     pub(crate) handle: Option<Handle>,
     pub(crate) port: u16,
@@ -55,7 +57,8 @@ impl Rig {
         let hub = Hub::new();
         let (store, clock) = (Arc::new(Store::new()), FakeClock::new());
         let engine = Engine::new(Arc::clone(&hub), Arc::clone(&store));
-        let mut rig = Self { hub: Arc::clone(&hub), store, engine, clock, handle: None, port: 0 };
+        let settings = Arc::new(MemorySettings::default());
+        let mut rig = Self { hub: Arc::clone(&hub), store, engine, settings, clock, handle: None, port: 0 };
         let handle = serve(options, rig.ports(), hub).await.unwrap();
         rig.port = handle.addresses().first().map_or(0, std::net::SocketAddr::port);
         rig.handle = Some(handle);
@@ -65,13 +68,6 @@ impl Rig {
     /// Returns the ports over this rig's fakes.
     pub(crate) fn ports(&self) -> Ports {
         let runs = Arc::new(EngineRuns(Arc::clone(&self.engine)));
-        let spec = openclaw_domain::tool::ToolSpec {
-            name: "read".into(),
-            description: "Reads a file.\nAll of it.".into(),
-            parameters: json!({ "type": "object" }),
-            effect: openclaw_domain::tool::Effect::Pure,
-            capability: openclaw_domain::tool::Capability::FsRead,
-        };
         Ports {
             runs: runs.clone(),
             approvals: runs,
@@ -79,8 +75,8 @@ impl Rig {
             variables: self.store.clone(),
             devices: self.store.clone(),
             grants: self.store.clone(),
-            settings: Arc::new(MemorySettings::default()),
-            catalog: Arc::new(FixedCatalog::new().with_tools([spec])),
+            settings: self.settings.clone(),
+            catalog: Arc::new(furniture::catalog()),
             logs: Arc::new(TwoLines),
             clock: Arc::new(self.clock.clone()),
         }
@@ -93,7 +89,12 @@ impl Rig {
 
     /// Connects with extra headers; an error is the HTTP status.
     pub(crate) async fn raw_with(&self, headers: &[(&'static str, &str)]) -> Result<Ws, u16> {
-        let mut request = format!("ws://127.0.0.1:{}/", self.port).into_client_request().unwrap();
+        self.raw_at("127.0.0.1", headers).await
+    }
+
+    /// Connects to another address of this machine.
+    pub(crate) async fn raw_at(&self, host: &str, headers: &[(&'static str, &str)]) -> Result<Ws, u16> {
+        let mut request = format!("ws://{host}:{}/", self.port).into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
@@ -117,10 +118,33 @@ impl Rig {
         ws
     }
 
-    /// Sends a bare HTTP request and returns status, headers in lower case and body.
-    pub(crate) async fn http(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String, String) {
+    /// Asks for a probe and returns whatever comes back, possibly nothing.
+    pub(crate) async fn raw_answer(&self) -> Vec<u8> {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        // It may be closed before or while we write; what matters is what is answered.
+        drop(stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await);
+        let mut answer = Vec::new();
+        drop(tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap());
+        answer
+    }
+
+    /// Sends a bare HTTP request and returns status, headers in lower case and body.
+    pub(crate) async fn http(&self, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String, String) {
+        self.http_at("127.0.0.1", method, path, headers, body).await
+    }
+
+    /// Sends a bare HTTP request to another address of this machine.
+    pub(crate) async fn http_at(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> (u16, String, String) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = TcpStream::connect((address, self.port)).await.unwrap();
         let host = if headers.iter().any(|header| header.starts_with("Host:")) { "" } else { "Host: 127.0.0.1\r\n" };
         let extra: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let length = body.len();
@@ -171,7 +195,11 @@ impl Device {
             text(&params["role"]),
             scopes.join(","),
             ts.to_string(),
-            text(&params["auth"]["token"]),
+            [&params["auth"]["token"], &params["auth"]["deviceToken"]]
+                .map(text)
+                .into_iter()
+                .find(|token| !token.is_empty())
+                .unwrap_or_default(),
             nonce.clone(),
         ]
         .join("|");
@@ -220,6 +248,10 @@ impl Ws {
             self.stream.feed(Message::text(text)).await.unwrap();
         }
         self.stream.flush().await.unwrap();
+    }
+
+    pub(crate) async fn ping(&mut self) {
+        self.stream.send(Message::Ping(Vec::new().into())).await.unwrap();
     }
 
     pub(crate) async fn binary(&mut self, text: &str) {

@@ -215,3 +215,57 @@ async fn a_note_reaches_the_transcript_and_the_chat() {
     let history = ws.ok("chat.history", json!({ "sessionKey": "agent:main:notes" })).await;
     assert_eq!(history["messages"][0]["__openclaw"]["id"], answer["messageId"]);
 }
+
+#[tokio::test]
+async fn every_tool_result_says_how_the_call_ended_live_and_in_history() {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    ws.ok("chat.send", say("every ending", "r1")).await;
+    ws.chat_end("r1").await;
+    let results = ws.events.iter().map(|event| &event["payload"]["data"]).filter(|data| data["phase"] == "result");
+    let live: Vec<_> = results.map(|data| (&data["toolCallId"], &data["result"]["details"]["status"])).collect();
+    let expected = [
+        ("c-ok", "ok"),
+        ("c-failed", "failed"),
+        ("c-denied", "denied"),
+        ("c-cut", "interrupted"),
+        ("c-unknown", "unknown"),
+        ("c-seen", "ok"),
+    ]
+    .map(|(id, status)| (json!(id), json!(status)));
+    assert_eq!(live, expected.iter().map(|(id, status)| (id, status)).collect::<Vec<_>>());
+
+    let history = ws.ok("chat.history", json!({ "sessionKey": "agent:main:notes" })).await;
+    let results = history["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "toolResult");
+    let results: Vec<_> = results.collect();
+    let kept: Vec<_> = results.iter().map(|result| (&result["toolCallId"], &result["details"]["status"])).collect();
+    assert_eq!(kept, expected.iter().map(|(id, status)| (id, status)).collect::<Vec<_>>());
+    // The command noted its time and its own word; a refusal has neither.
+    assert_eq!((&results[0]["durationMs"], &results[0]["details"]["toolStatus"]), (&json!(12), &json!("completed")));
+    assert_eq!((results[2].get("durationMs"), &results[2]["isError"]), (None, &json!(true)));
+}
+
+/// Runs into the time limit and returns what `agent`, `agent.wait`, the chat and the lifecycle say of it.
+async fn overtime(words: &str) -> [Value; 4] {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    let id = ws.request("agent", json!({ "message": words, "idempotencyKey": "a1" })).await;
+    assert_eq!(ws.answer(&id).await["payload"]["status"], "accepted");
+    let details = ws.answer(&id).await["error"]["details"].clone();
+    let waited = ws.ok("agent.wait", json!({ "runId": "a1" })).await;
+    let chat = ws.chat_end("a1").await;
+    let lifecycle = ws.event(|event| event["payload"]["data"]["phase"] == "error").await["payload"]["data"].clone();
+    assert_eq!((&chat["errorKind"], &details["errorKind"]), (&json!("timeout"), &json!("duration")));
+    [details, waited, lifecycle, chat]
+}
+
+#[tokio::test]
+async fn a_run_out_of_time_says_whether_the_time_was_its_agents_or_its_requests() {
+    for (words, ceiling) in [("overtime", "agent"), ("overtime asked", "request")] {
+        let [details, waited, lifecycle, chat] = overtime(words).await;
+        for told in [&details, &waited, &lifecycle] {
+            assert_eq!((&told["limit"], &told["ceiling"]), (&json!("duration"), &json!(ceiling)), "{told}");
+        }
+        assert_eq!(chat["stopReason"], json!(format!("limit:duration:{ceiling}")));
+    }
+}

@@ -4,7 +4,7 @@
 //! copied here. Without it these tests say so and check nothing.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -33,6 +33,20 @@ impl Schema {
             );
         }
         Some(Self { root: serde_json::from_str(&text?).unwrap(), compiled: RefCell::default() })
+    }
+
+    /// Loads the definitions of what the published schema leaves open.
+    pub(crate) fn own() -> Self {
+        let text = include_str!("../../../../docs/reference/gateway-extra.schema.json");
+        Self { root: serde_json::from_str(text).unwrap(), compiled: RefCell::default() }
+    }
+
+    /// Asserts that every definition whose name ends so has checked something.
+    pub(crate) fn all_used(&self, end: &str) {
+        let names = self.root["definitions"].as_object().unwrap().keys();
+        let compiled = self.compiled.borrow();
+        let unused: BTreeSet<_> = names.filter(|name| name.ends_with(end) && !compiled.contains_key(*name)).collect();
+        assert!(unused.is_empty(), "nothing was checked against {unused:?}");
     }
 
     /// Tells whether there is a definition.

@@ -6,4 +6,4 @@ mod think_tags;
 mod usage;
 
 pub(crate) use decode::Decoder;
-pub(crate) use encode::{encode, tools};
+pub(crate) use encode::encode;

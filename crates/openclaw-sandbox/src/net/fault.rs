@@ -30,3 +30,26 @@ pub(super) fn explain(host: &str, connect_timeout: Duration, error: reqwest::Err
     };
     Error::Connect { host, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::ResponseBuilderExt as _;
+
+    use super::*;
+
+    /// Makes an error of the library that names its URL and has no cause behind it.
+    fn bare(url: &str) -> reqwest::Error {
+        let answer = http::Response::builder().status(500).url(url.parse().unwrap()).body("").unwrap();
+        reqwest::Response::from(answer).error_for_status().unwrap_err()
+    }
+
+    #[test]
+    fn the_url_stays_out_of_what_is_explained() {
+        let url = "https://u:hunter2@h.test/p?key=hunter2#hunter2";
+        // The control: the library itself says it all.
+        assert_eq!(bare(url).to_string().matches("hunter2").count(), 3);
+        let expected = "HTTP status server error (500 Internal Server Error)";
+        let expected = Error::Connect { host: "h.test".to_owned(), message: expected.to_owned() };
+        assert_eq!(explain("h.test", Duration::ZERO, bare(url)), expected);
+    }
+}

@@ -142,7 +142,12 @@ mod linux {
 
         pub(super) fn signal_members(&self, signal: Signal) {
             // Listed before any is signalled: children of the dead are hard to find.
-            let members = self.members();
+            self.signal_listed(self.members(), signal);
+        }
+
+        /// Signals the group as one, with those born since the listing, then each
+        /// member, for those that left the group.
+        pub(in crate::os) fn signal_listed(&self, members: Vec<(i32, Line)>, signal: Signal) {
             self.signal_group(signal);
             for (pid, line) in members {
                 signal_one(pid, &line, signal);

@@ -291,7 +291,12 @@ impl Watcher {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Longer than anything here takes; reached only by a failure.
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     fn plan(script: &str) -> Plan {
         let cwd = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
@@ -305,9 +310,46 @@ mod tests {
         let spawner = Spawner::new(1);
         let mut started = spawner.spawn(plan("sleep 600; true")).await.unwrap();
         drop(spawner);
-        tokio::time::timeout(std::time::Duration::from_secs(60), started.exited()).await.unwrap();
+        tokio::time::timeout(PATIENCE, started.exited()).await.unwrap();
         use std::os::unix::process::ExitStatusExt as _;
         assert_eq!(started.reap().unwrap().and_then(|status| status.signal()), Some(9));
+    }
+
+    /// Waits until a family has so many members.
+    #[cfg(target_os = "linux")]
+    async fn grown_to(family: &Family, count: usize) {
+        let reached = async {
+            while family.count() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(waited.is_ok(), "{} members run where {count} were expected", family.count());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn grandchildren_that_no_listing_saw_end_with_their_group() {
+        use rustix::process::Signal;
+        // A shell, its child and its grandchild.
+        let spawner = Spawner::new(1);
+        let started = spawner.spawn(plan("sh -c 'sleep 600; true'; true")).await.unwrap();
+        let family = started.family();
+        grown_to(&family, 3).await;
+        // Those born since the members were listed are in no list.
+        family.signal_listed(Vec::new(), Signal::KILL);
+        grown_to(&family, 0).await;
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_dropped_program_ends_with_its_grandchildren() {
+        let spawner = Spawner::new(1);
+        let started = spawner.spawn(plan("sh -c 'sleep 600; true'; true")).await.unwrap();
+        let family = started.family();
+        grown_to(&family, 3).await;
+        drop(started);
+        assert_eq!(family.count(), 0);
     }
 
     #[tokio::test]

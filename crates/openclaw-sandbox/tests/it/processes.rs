@@ -1,16 +1,48 @@
 //! Programs start clean and end together.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::ids::{AgentId, SessionKey};
-use openclaw_domain::ports::{Clock, Command, Exit, ProcessError, Processes as _, Spawned};
+use openclaw_domain::ports::{Clock, Command, Exit, ProcessError, Processes as _, Snapshot, Spawned};
 use openclaw_sandbox::files::Workspace;
 use openclaw_sandbox::process::{Native, Options};
 use openclaw_testkit::FakeClock;
-use openclaw_testkit::contract::processes::{self as contract, command, finish, run, wait_for};
+use openclaw_testkit::contract::processes::{self as contract, command};
 
 use crate::clock::Running;
+
+/// Longer than anything here takes; reached only by a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what must happen; that it does not is a failure, not a hang.
+async fn within<T>(expected: &str, work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.unwrap_or_else(|_| panic!("{expected}: this did not happen within {PATIENCE:?}"))
+}
+
+/// Waits for the end of a process that nothing reports on.
+async fn gone(pid: &str) {
+    let ended = async {
+        while is_running(pid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(&format!("process {pid} ends"), ended).await;
+}
+
+async fn run(native: &Native, command: Command) -> Snapshot {
+    within("the program runs to its end", contract::run(native, command)).await
+}
+
+async fn finish(native: &Native, id: &str) -> Snapshot {
+    within("the program ends", contract::finish(native, id)).await
+}
+
+async fn wait_for(native: &Native, id: &str, text: &str) -> Snapshot {
+    within(&format!("the program writes {text:?}"), contract::wait_for(native, id, text)).await
+}
 
 struct Scene {
     folder: tempfile::TempDir,
@@ -41,6 +73,10 @@ impl Scene {
         spawned
     }
 
+    async fn kill(&self, id: &str) -> Snapshot {
+        within("the killed program ends", self.native.kill(id)).await.unwrap()
+    }
+
     /// Reads a process id that a program wrote to a file.
     fn pid(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join("ws").join(name)).unwrap().trim().to_owned()
@@ -49,8 +85,13 @@ impl Scene {
 
 /// Tells whether a process runs; one that waits to be reaped does not.
 fn is_running(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Reads the kernel's letter for what a process does.
+fn state(pid: &str) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 /// A script that leaves a daemon of its own session behind, and writes its id to `pid`.
@@ -59,7 +100,7 @@ while ! test -e pid; do sleep 0.01; done; echo on";
 
 #[tokio::test]
 async fn native_processes_conform_to_the_port() {
-    contract::all(&Scene::new().native).await;
+    within("the suite ends", contract::all(&Scene::new().native)).await;
 }
 
 #[tokio::test]
@@ -67,7 +108,7 @@ async fn a_daemon_is_ended_with_its_program() {
     let scene = Scene::new();
     let Spawned { id, leash } = scene.started(&format!("{DAEMON}; sleep 600")).await;
     assert!(is_running(&scene.pid("pid")));
-    scene.native.kill(&id).await.unwrap();
+    scene.kill(&id).await;
     assert!(!is_running(&scene.pid("pid")));
     leash.release();
 }
@@ -87,7 +128,7 @@ async fn a_daemon_with_an_emptied_environment_is_ended_while_its_shell_lives() {
     let script = DAEMON.replace("setsid sh", "env -i setsid sh");
     let Spawned { id, leash } = scene.started(&format!("{script}; sleep 600")).await;
     assert!(is_running(&scene.pid("pid")));
-    scene.native.kill(&id).await.unwrap();
+    scene.kill(&id).await;
     assert!(!is_running(&scene.pid("pid")));
     leash.release();
 }
@@ -98,7 +139,7 @@ async fn a_daemon_that_also_ignores_the_request_is_killed() {
     let script = DAEMON.replace("setsid sh -c '", "env -i setsid sh -c 'trap \"\" TERM; ");
     let Spawned { id, leash } = scene.started(&format!("{script}; sleep 600")).await;
     assert!(is_running(&scene.pid("pid")));
-    scene.native.kill(&id).await.unwrap();
+    scene.kill(&id).await;
     assert!(!is_running(&scene.pid("pid")));
     leash.release();
 }
@@ -133,27 +174,78 @@ async fn many_children_end_together() {
     let scene = Scene::new();
     let script = "i=0; while [ $i -lt 60 ]; do sleep 600 & echo $! >> pids; i=$((i+1)); done; echo on; wait";
     let Spawned { id, leash: _leash } = scene.started(script).await;
-    scene.native.kill(&id).await.unwrap();
+    scene.kill(&id).await;
     let pids = scene.pid("pids");
     assert_eq!(pids.lines().count(), 60);
     assert!(!pids.lines().any(is_running));
 }
 
 #[tokio::test]
-async fn shutdown_and_drop_end_everything() {
+async fn a_stopped_program_is_woken_to_clean_up() {
     let scene = Scene::new();
-    let first = scene.started("echo $$ > first; echo on; sleep 600").await;
-    first.leash.release();
-    scene.native.shutdown().await;
-    assert!(!is_running(&scene.pid("first")));
-    let second = scene.started("sleep 600 & echo $! > second; echo on; wait").await;
-    second.leash.release();
-    let pid = scene.pid("second");
-    assert!(is_running(&pid));
-    drop(scene.native);
-    while is_running(&pid) {
-        tokio::task::yield_now().await;
+    let script = "trap 'echo bye; exit 3' TERM; echo $$ > pid; echo on; kill -STOP $$; sleep 600 & wait";
+    let Spawned { id, leash: _leash } = scene.started(script).await;
+    let pid = scene.pid("pid");
+    let stopped = async {
+        while state(&pid) != Some('T') {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the program stops", stopped).await;
+    let got = scene.kill(&id).await;
+    assert_eq!((got.output.as_str(), got.exit), ("on\nbye\n", Some(Exit::Code(3))));
+}
+
+#[tokio::test]
+async fn shutdown_ends_everything() {
+    let scene = Scene::new();
+    let program = scene.started("sleep 600 & echo $! > pid; echo on; wait").await;
+    program.leash.release();
+    within("all programs end", scene.native.shutdown()).await;
+    assert!(!is_running(&scene.pid("pid")));
+}
+
+#[tokio::test]
+async fn dropping_the_object_ends_everything() {
+    let clock = FakeClock::new();
+    let scene = Scene::with(Arc::new(clock.clone()), |_| {});
+    // A child, a terminal's child, a daemon, one that does not die with the thread
+    // that started it, and one that only a kill ends.
+    let detached = "exec setpriv --pdeathsig clear sh -c 'echo $$ > detached; echo on; exec sleep 600'";
+    let scripts = [
+        (false, "sleep 600 & echo $! > child; echo on; wait".to_owned()),
+        (true, "sleep 600 & echo $! > typed; echo on; wait".to_owned()),
+        (false, format!("{DAEMON}; sleep 600")),
+        (false, detached.to_owned()),
+        (false, "trap '' TERM; echo $$ > deaf; echo on; while :; do sleep 0.01; done".to_owned()),
+    ];
+    for (pty, script) in scripts {
+        let spawned = scene.native.spawn(Command { pty, ..command(&script) }).await.unwrap();
+        wait_for(&scene.native, &spawned.id, "on").await;
+        spawned.leash.release();
     }
+    let pids = ["child", "typed", "pid", "detached", "deaf"].map(|name| scene.pid(name));
+    assert!(pids.iter().all(|pid| is_running(pid)));
+    drop(scene.native);
+    // Past the grace of the deaf one, and well below the programs' own time limit.
+    for _ in 0..500 {
+        clock.advance(Duration::from_millis(5)).await;
+    }
+    for pid in &pids {
+        gone(pid).await;
+    }
+}
+
+#[test]
+fn dropping_the_runtime_ends_everything() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let scene = Scene::new();
+    let program = runtime.block_on(scene.started("sleep 600 & echo $! > pid; echo on; wait"));
+    program.leash.release();
+    let pid = scene.pid("pid");
+    assert!(is_running(&pid));
+    drop(runtime);
+    assert!(!is_running(&pid));
 }
 
 #[tokio::test]
@@ -167,19 +259,27 @@ async fn an_ended_program_is_not_left_as_a_zombie() {
 async fn a_program_that_ignores_the_request_is_killed_after_two_seconds() {
     let clock = FakeClock::new();
     let scene = Scene::with(Arc::new(clock.clone()), |_| {});
-    let spawned = scene.native.spawn(command("trap '' TERM; echo on; while :; do sleep 0.01; done")).await.unwrap();
+    let spawned = scene
+        .native
+        .spawn(command("trap '' TERM; echo $$ > pid; echo on; while :; do sleep 0.01; done"))
+        .await
+        .unwrap();
     wait_for(&scene.native, &spawned.id, "on\n").await;
     let before = clock.monotonic();
     let kill = scene.native.kill(&spawned.id);
     tokio::pin!(kill);
-    let got = loop {
-        tokio::select! {
-            biased;
-            got = &mut kill => break got.unwrap(),
-            () = clock.advance(Duration::from_millis(5)) => {}
+    let killed = async {
+        loop {
+            tokio::select! {
+                biased;
+                got = &mut kill => return got.unwrap(),
+                () = clock.advance(Duration::from_millis(5)) => {}
+            }
         }
     };
+    let got = within("the killed program ends", killed).await;
     assert_eq!(got.exit, Some(Exit::Signal(9)));
+    assert!(!is_running(&scene.pid("pid")));
     assert!(clock.monotonic() - before >= Duration::from_secs(2));
 }
 
@@ -192,13 +292,16 @@ async fn the_time_limit_counts_on_the_clock() {
     wait_for(&scene.native, &spawned.id, "on\n").await;
     clock.advance(Duration::from_millis(9_999)).await;
     assert_eq!(scene.native.watch(&spawned.id, 0, Duration::ZERO).await.unwrap().exit, None);
-    let got = loop {
-        clock.advance(Duration::from_millis(1)).await;
-        let got = scene.native.watch(&spawned.id, 0, Duration::ZERO).await.unwrap();
-        if got.exit.is_some() {
-            break got;
+    let ended = async {
+        loop {
+            clock.advance(Duration::from_millis(1)).await;
+            let got = scene.native.watch(&spawned.id, 0, Duration::ZERO).await.unwrap();
+            if got.exit.is_some() {
+                return got;
+            }
         }
     };
+    let got = within("the time limit ends the program", ended).await;
     assert_eq!((got.output.as_str(), got.exit), ("on\n", Some(Exit::TimedOut)));
     assert!(got.took >= Duration::from_secs(10));
 }
@@ -283,14 +386,17 @@ async fn the_number_of_programs_is_limited() {
     let first = scene.started("echo on; sleep 600").await;
     let _second = scene.started("echo on; sleep 600").await;
     assert_eq!(scene.native.spawn(command("true")).await.unwrap_err(), ProcessError::TooMany(2));
-    scene.native.kill(&first.id).await.unwrap();
+    scene.kill(&first.id).await;
     // The slot is free a moment after the end was noted.
-    let third = loop {
-        match scene.native.spawn(command("true")).await {
-            Err(ProcessError::TooMany(_)) => tokio::task::yield_now().await,
-            other => break other.unwrap(),
+    let freed = async {
+        loop {
+            match scene.native.spawn(command("true")).await {
+                Err(ProcessError::TooMany(_)) => tokio::task::yield_now().await,
+                other => return other.unwrap(),
+            }
         }
     };
+    let third = within("the slot is freed", freed).await;
     finish(&scene.native, &third.id).await;
 }
 
@@ -318,13 +424,16 @@ async fn endless_output_is_bounded_and_ended() {
     let scene = Scene::new();
     let Spawned { id, leash: _leash } =
         scene.native.spawn(Command { output_bytes_max: 1000, ..command("yes 0123456789") }).await.unwrap();
-    let mut offset = 0;
-    while offset < 1_000_000 {
-        let got = scene.native.watch(&id, offset, Duration::from_secs(60)).await.unwrap();
-        assert!(got.output.len() <= 1000);
-        offset = got.offset;
-    }
-    assert_eq!(scene.native.kill(&id).await.unwrap().exit, Some(Exit::Signal(15)));
+    let read = async {
+        let mut offset = 0;
+        while offset < 1_000_000 {
+            let got = scene.native.watch(&id, offset, PATIENCE).await.unwrap();
+            assert!(got.output.len() <= 1000);
+            offset = got.offset;
+        }
+    };
+    within("a megabyte is written", read).await;
+    assert_eq!(scene.kill(&id).await.exit, Some(Exit::Signal(15)));
 }
 
 #[tokio::test]
@@ -332,15 +441,18 @@ async fn characters_split_over_writes_arrive_whole() {
     let scene = Scene::new();
     let script = "printf '\\342\\202'; sleep 0.05; printf '\\254 \\377'";
     let Spawned { id, leash: _leash } = scene.native.spawn(command(script)).await.unwrap();
-    let (mut text, mut offset) = (String::new(), 0);
-    loop {
-        let got = scene.native.watch(&id, offset, Duration::from_secs(60)).await.unwrap();
-        text.push_str(&got.output);
-        offset = got.offset;
-        if got.exit.is_some() {
-            break;
+    let read = async {
+        let (mut text, mut offset) = (String::new(), 0);
+        loop {
+            let got = scene.native.watch(&id, offset, PATIENCE).await.unwrap();
+            text.push_str(&got.output);
+            offset = got.offset;
+            if got.exit.is_some() {
+                return text;
+            }
         }
-    }
+    };
+    let text = within("the program ends", read).await;
     assert_eq!(text, "\u{20ac} \u{fffd}");
 }
 
@@ -369,7 +481,7 @@ async fn a_spawn_that_nobody_waits_for_leaves_nothing_running() {
     }
     // Programs are started one after the other: those before are started and gone.
     run(&scene.native, command("true")).await;
-    scene.native.shutdown().await;
+    within("all programs end", scene.native.shutdown()).await;
     let pids = std::fs::read_to_string(scene.folder.path().join("ws/pids")).unwrap_or_default();
     assert!(!pids.lines().any(is_running), "{pids}");
 }

@@ -14,7 +14,6 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::dialect::{Call, Encoded, Form};
-use crate::error::protocol;
 use crate::names;
 use crate::repair::{Answer, Item, Said, items};
 use crate::schema::{self, Level};
@@ -151,8 +150,7 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
         mark(&mut body);
     }
     let path = if call.provider.base_url.ends_with("/v1") { "/messages" } else { "/v1/messages" };
-    let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
-    Ok(Encoded { path: path.to_owned(), headers: headers(call, thinking, samples), body })
+    Ok(Encoded { headers: headers(call, thinking, samples), ..Encoded::new(path, &body)? })
 }
 
 fn headers(call: &Call<'_>, thinking: Claude, samples: bool) -> Vec<(&'static str, String)> {

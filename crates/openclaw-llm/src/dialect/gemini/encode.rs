@@ -14,7 +14,6 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Call, Encoded};
-use crate::error::protocol;
 use crate::repair::{Answer, Item, Said, items};
 use crate::schema::{self, Level};
 use crate::{names, thinking};
@@ -109,9 +108,8 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
         tools: call.tools,
         generation_config: generation_config(call),
     };
-    let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
     let model = call.model.id.strip_prefix("models/").unwrap_or(&call.model.id);
-    Ok(Encoded { path: format!("/models/{model}:streamGenerateContent?alt=sse"), headers: Vec::new(), body })
+    Encoded::new(&format!("/models/{model}:streamGenerateContent?alt=sse"), &body)
 }
 
 fn is_third(model: &str) -> bool {

@@ -8,17 +8,15 @@ use std::borrow::Cow;
 
 use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
-use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::dialect::{Call, Encoded};
-use crate::error::protocol;
+use crate::dialect::{Call, Encoded, vocabulary};
 use crate::repair::{Answer, Asked, Item, Said, items};
-use crate::schema::{self, Level};
-use crate::{names, thinking};
+use crate::thinking;
 
+const PATH: &str = "/api/chat";
 /// Smallest window an agent can work in.
 const WINDOW_MIN: u32 = 32_768;
 /// Largest window asked for when the model's own is not known.
@@ -38,19 +36,6 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     truncate: Option<bool>,
     options: Map<String, Value>,
-}
-
-#[derive(Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    function: Declaration<'a>,
-}
-
-#[derive(Serialize)]
-struct Declaration<'a> {
-    name: Cow<'a, str>,
-    description: &'a str,
-    parameters: Cow<'a, Value>,
 }
 
 #[derive(Serialize)]
@@ -97,14 +82,13 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
         truncate: call.form.has_extras().then_some(false),
         options: options(call),
     };
-    let unencoded = |cause| protocol(format!("cannot encode the request: {cause}"));
-    let mut bytes = serde_json::to_vec(&body).map_err(unencoded)?;
-    let window = window(bytes.len(), call);
-    if window != WINDOW_MIN {
-        body.options.insert("num_ctx".to_owned(), json!(window));
-        bytes = serde_json::to_vec(&body).map_err(unencoded)?;
+    let encoded = Encoded::new(PATH, &body)?;
+    let window = window(encoded.body.len(), call);
+    if window == WINDOW_MIN {
+        return Ok(encoded);
     }
-    Ok(Encoded { path: "/api/chat".to_owned(), headers: Vec::new(), body: bytes })
+    body.options.insert("num_ctx".to_owned(), json!(window));
+    Encoded::new(PATH, &body)
 }
 
 fn options(call: &Call<'_>) -> Map<String, Value> {
@@ -113,17 +97,7 @@ fn options(call: &Call<'_>) -> Map<String, Value> {
     if let Some(limit) = call.output_tokens_max() {
         options.insert("num_predict".to_owned(), json!(limit));
     }
-    let params = call.sampling();
-    let rows = [
-        ("temperature", params.temperature.map(Value::from)),
-        ("top_p", params.top_p.map(Value::from)),
-        ("top_k", params.top_k.map(Value::from)),
-        ("seed", params.seed.map(Value::from)),
-        ("presence_penalty", params.presence_penalty.map(Value::from)),
-        ("frequency_penalty", params.frequency_penalty.map(Value::from)),
-        ("stop", (!params.stop.is_empty()).then(|| json!(params.stop))),
-    ];
-    options.extend(rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    options.extend(vocabulary::sampling(&call.sampling()));
     options
 }
 
@@ -134,22 +108,6 @@ fn window(body_bytes: usize, call: &Call<'_>) -> u32 {
     let limit = call.model.window.unwrap_or(WINDOW_MAX);
     let step = u32::try_from(need.next_power_of_two()).unwrap_or(u32::MAX);
     step.max(WINDOW_MIN).min(limit)
-}
-
-/// Writes the tools on offer.
-pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
-    to_raw_value(&schema::unique(specs).map(tool).collect::<Vec<_>>())
-}
-
-fn tool(tool: &ToolSpec) -> Tool<'_> {
-    Tool {
-        r#type: "function",
-        function: Declaration {
-            name: names::portable(&tool.name),
-            description: &tool.description,
-            parameters: schema::portable(&tool.parameters, Level::Portable),
-        },
-    }
 }
 
 fn messages<'a>(call: &Call<'a>) -> Result<Vec<Message<'a>>, Error> {

@@ -8,17 +8,14 @@ use std::borrow::Cow;
 
 use openclaw_domain::message::Part;
 use openclaw_domain::model::Error;
-use openclaw_domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::dialect::{Call, Encoded};
-use crate::error::protocol;
+use crate::dialect::{Call, Encoded, vocabulary};
 use crate::providers::{Quirks, Replay, SystemRole, TokensField};
 use crate::repair::{Answer, Asked, Item, Said, items};
-use crate::schema::{self, Level};
-use crate::{names, thinking};
+use crate::thinking;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -86,41 +83,11 @@ struct Function<'a> {
     arguments: Cow<'a, str>,
 }
 
-#[derive(Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    function: Declaration<'a>,
-}
-
-#[derive(Serialize)]
-struct Declaration<'a> {
-    name: Cow<'a, str>,
-    description: &'a str,
-    parameters: Cow<'a, Value>,
-}
-
 /// Encodes a call.
 pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
     let body =
         Body { model: &call.model.id, messages: messages(call)?, tools: call.tools, stream: true, more: more(call) };
-    let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
-    Ok(Encoded { path: "/chat/completions".to_owned(), headers: Vec::new(), body })
-}
-
-/// Writes the tools on offer.
-pub(crate) fn tools(specs: &[ToolSpec]) -> serde_json::Result<Box<RawValue>> {
-    to_raw_value(&schema::unique(specs).map(tool).collect::<Vec<_>>())
-}
-
-fn tool(tool: &ToolSpec) -> Tool<'_> {
-    Tool {
-        r#type: "function",
-        function: Declaration {
-            name: names::portable(&tool.name),
-            description: &tool.description,
-            parameters: schema::portable(&tool.parameters, Level::Portable),
-        },
-    }
+    Encoded::new("/chat/completions", &body)
 }
 
 /// Everything that depends on the server or the request's options.
@@ -141,28 +108,15 @@ fn more(call: &Call<'_>) -> Map<String, Value> {
         if quirks.stream_usage {
             more.insert("stream_options".to_owned(), json!({ "include_usage": true }));
         }
-        sampling(call, &mut more);
+        let mut params = call.sampling();
+        // The first party refuses what it never had.
+        params.top_k = params.top_k.filter(|_| !quirks.is_first_party);
+        more.extend(vocabulary::sampling(&params));
         if quirks.cache_key && !call.request.cache_key.is_empty() {
             more.insert("prompt_cache_key".to_owned(), json!(call.request.cache_key));
         }
     }
     more
-}
-
-fn sampling(call: &Call<'_>, more: &mut Map<String, Value>) {
-    let params = call.sampling();
-    // The first party refuses what it never had.
-    let top_k = params.top_k.filter(|_| !call.quirks().is_first_party);
-    let rows = [
-        ("temperature", params.temperature.map(Value::from)),
-        ("top_p", params.top_p.map(Value::from)),
-        ("top_k", top_k.map(Value::from)),
-        ("seed", params.seed.map(Value::from)),
-        ("presence_penalty", params.presence_penalty.map(Value::from)),
-        ("frequency_penalty", params.frequency_penalty.map(Value::from)),
-        ("stop", (!params.stop.is_empty()).then(|| json!(params.stop))),
-    ];
-    more.extend(rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
 }
 
 fn messages<'a>(call: &Call<'a>) -> Result<Vec<Message<'a>>, Error> {

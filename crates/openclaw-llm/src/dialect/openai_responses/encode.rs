@@ -95,8 +95,7 @@ pub(crate) fn encode(call: &Call<'_>) -> Result<Encoded, Error> {
         store: false,
         stream: true,
     };
-    let body = serde_json::to_vec(&body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
-    Ok(Encoded { path: "/responses".to_owned(), headers: Vec::new(), body })
+    Encoded::new("/responses", &body)
 }
 
 fn reasoning(level: openclaw_domain::model::Thinking) -> Option<Value> {
