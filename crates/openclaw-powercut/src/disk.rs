@@ -111,6 +111,11 @@ impl Disk {
         self.shared.lock().done
     }
 
+    /// Lets the power go after so many more operations.
+    pub fn cut_after(&self, operations: u64) {
+        self.shared.lock().left = Some(operations);
+    }
+
     /// Cuts the power now.
     pub fn cut(&self) {
         self.shared.lock().is_off = true;

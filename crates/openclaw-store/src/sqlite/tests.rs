@@ -273,7 +273,7 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     let mut events = Vec::new();
     for id in ["a", "b"] {
         let call: CallId = id.parse().unwrap();
-        let digest = "00ff".to_owned();
+        let digest = format!("{id}{id}");
         events.push(RunEvent::ToolIntent {
             call: call.clone(),
             tool: "pay".into(),

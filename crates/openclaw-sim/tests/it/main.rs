@@ -1,0 +1,5 @@
+//! As many seeds of each simulation as a build can wait for.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod power;
