@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Programs, Rig, TOKEN};
 use crate::ws::Client;
-use crate::{echo, http};
+use crate::{echo, http, terminal};
 
 /// A measured figure.
 pub(crate) struct Figure {
@@ -26,6 +26,9 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("health", |programs, seconds| Box::pin(health(programs, seconds))),
     ("turns", |programs, seconds| Box::pin(turns(programs, seconds))),
     ("commands", |programs, _| Box::pin(commands(programs))),
+    ("typing", |programs, _| Box::pin(terminal::typing(programs))),
+    ("closing", |programs, _| Box::pin(terminal::closing(programs))),
+    ("onboarding", |programs, _| Box::pin(terminal::onboarding(programs))),
 ];
 
 /// Connections of the turn rate.
@@ -173,12 +176,12 @@ async fn commands(programs: Programs) -> anyhow::Result<Figure> {
     Ok(Figure { text: format!("{} (medians of 20)", texts.join(", ")), json: Value::Object(all) })
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
 

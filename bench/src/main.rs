@@ -4,7 +4,9 @@
 mod echo;
 mod figures;
 mod http;
+mod pty;
 mod rig;
+mod terminal;
 mod ws;
 
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ struct Arguments {
     /// The program to measure; the one beside this tool by default.
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// One of start, memory, latency, health, turns, commands.
+    /// One of start, memory, latency, health, turns, commands, typing, closing, onboarding.
     #[arg(long)]
     only: Option<String>,
     /// Seconds per rate.

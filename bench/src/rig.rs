@@ -28,7 +28,15 @@ pub(crate) struct Rig {
     home: tempfile::TempDir,
 }
 
-struct Process(Child);
+/// What the scripted model answers: pieces, and the pause after each.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) deltas: usize,
+    pub(crate) pause_ms: u64,
+}
+
+/// A process that ends with this value.
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -41,19 +49,15 @@ impl Drop for Process {
 impl Rig {
     /// Starts both and waits until the gateway is ready.
     pub(crate) fn start(programs: &Programs) -> anyhow::Result<Rig> {
-        let (port, model_port) = (free_port()?, free_port()?);
+        Rig::at_pace(programs, Pace { deltas: 20, pause_ms: 0 })
+    }
+
+    /// As [`Rig::start`], with another model.
+    pub(crate) fn at_pace(programs: &Programs, pace: Pace) -> anyhow::Result<Rig> {
+        let port = free_port()?;
         let home = tempfile::tempdir()?;
+        let (model, model_port) = model(programs, pace)?;
         write_config(&home, port, model_port)?;
-        let model = spawn(Command::new(&programs.model).args([
-            "--port",
-            &model_port.to_string(),
-            "--deltas",
-            "20",
-            "--pause-ms",
-            "0",
-        ]))
-        .with_context(|| format!("cannot start {}", programs.model.display()))?;
-        wait_for(model_port, "/v1/models")?;
         let mut command = Command::new(&programs.gateway);
         command
             .args(["gateway", "run", "--port", &port.to_string()])
@@ -77,14 +81,14 @@ impl Rig {
         Ok(began.elapsed())
     }
 
+    /// Returns the home of the gateway.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     /// Returns the processor time the gateway has used, user and system.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.gateway.0.id()))?;
-        // The name in parentheses may hold spaces; the fields after it do not.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |n: usize| fields.get(n).and_then(|text| text.parse::<u64>().ok()).context("no processor time");
-        // Linux reports these in hundredths of a second on every architecture.
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+        processor_time(self.gateway.0.id())
     }
 
     /// Returns the gateway's resident memory in bytes.
@@ -94,6 +98,27 @@ impl Rig {
         let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
         Ok(kib * 1024)
     }
+}
+
+/// Returns the processor time a process has used, user and system.
+pub(crate) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold spaces; the fields after it do not.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |n: usize| fields.get(n).and_then(|text| text.parse::<u64>().ok()).context("no processor time");
+    // Linux reports these in hundredths of a second on every architecture.
+    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+}
+
+/// Starts a scripted model; returns it with its port.
+pub(crate) fn model(programs: &Programs, pace: Pace) -> anyhow::Result<(Process, u16)> {
+    let port = free_port()?;
+    let (deltas, pause) = (pace.deltas.to_string(), pace.pause_ms.to_string());
+    let arguments = ["--port", &port.to_string(), "--deltas", &deltas, "--pause-ms", &pause];
+    let model = spawn(Command::new(&programs.model).args(arguments))
+        .with_context(|| format!("cannot start {}", programs.model.display()))?;
+    wait_for(port, "/v1/models")?;
+    Ok((model, port))
 }
 
 fn spawn(command: &mut Command) -> std::io::Result<Process> {

@@ -29,7 +29,7 @@ impl Client {
         let params = json!({
             "minProtocol": 4, "maxProtocol": 4, "role": "operator",
             "client": { "id": "gateway-client", "version": "1.0.0", "platform": "linux", "mode": "backend" },
-            "scopes": ["operator.admin", "operator.read", "operator.write"],
+            "scopes": ["operator.admin", "operator.read", "operator.write", "operator.approvals"],
             "caps": ["session-scoped-events"], "auth": { "token": token }
         });
         let id = client.send("connect", &params).await?;
@@ -50,6 +50,21 @@ impl Client {
     pub(crate) async fn call(&mut self, method: &str, params: &Value) -> anyhow::Result<()> {
         let id = self.send(method, params).await?;
         self.answer(&id).await.map(drop)
+    }
+
+    /// Calls a method and returns what it answers.
+    pub(crate) async fn ask(&mut self, method: &str, params: &Value) -> anyhow::Result<Value> {
+        let id = self.send(method, params).await?;
+        let answer: Value = serde_json::from_str(&self.answer(&id).await?)?;
+        if answer["ok"] != true {
+            bail!("{method} was refused: {}", answer["error"]);
+        }
+        Ok(answer["payload"].clone())
+    }
+
+    /// Calls a method; its answer is passed over by the next call.
+    pub(crate) async fn send_only(&mut self, method: &str, params: &Value) -> anyhow::Result<()> {
+        self.send(method, params).await.map(drop)
     }
 
     /// Runs one turn and waits for its final answer.

@@ -143,7 +143,7 @@ fn tell(cx: &Cx<'_>, report: &Report) {
         return;
     }
     if cx.flags.jsonl {
-        for item in json::lines(&report.data) {
+        for item in json::lines(report) {
             cx.out(&format!("{item}\n"));
         }
         return;

@@ -26,7 +26,7 @@ pub(crate) struct Exchange {
 /// Says one thing to a model, the configured one unless named, and takes the reply.
 pub(crate) async fn exchange(client: &Client, model: Option<&str>, message: &str) -> Exchange {
     let key = format!("agent:main:explicit:probe-{}", uuid::Uuid::new_v4().simple());
-    let request = Request::new(message, &key, TIMEOUT).with("model", model);
+    let request = Request::new(message, &key, Some(TIMEOUT)).with("model", model);
     let began = Instant::now();
     let mut follower = Follower::new(&request.run_id, &key);
     let (mut first_token, mut answered_by) = (None, String::new());

@@ -22,6 +22,8 @@ pub(crate) use table::{Column, Table};
 pub(crate) struct Report {
     /// For `--json`: everything, in full.
     pub(crate) data: Value,
+    /// For `--jsonl`: one line each, when the command lists something.
+    pub(crate) items: Option<Vec<Value>>,
     /// Things to know that are not errors.
     pub(crate) warnings: Vec<String>,
     /// Commands that make sense next.
@@ -56,6 +58,13 @@ impl Report {
     /// Makes the report of a command that has written everything itself.
     pub(crate) fn told() -> Self {
         Self { is_told: true, ..Self::default() }
+    }
+
+    /// Says what it lists, one line each with `--jsonl`.
+    #[must_use]
+    pub(crate) fn items(mut self, items: Vec<Value>) -> Self {
+        self.items = Some(items);
+        self
     }
 
     /// Adds a line.

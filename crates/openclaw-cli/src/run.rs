@@ -8,10 +8,47 @@ use openclaw_client::{Call, Client, Error, Events, Notice};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::peek;
+use crate::{peek, text};
 
 /// Most calls remembered while they run.
 const TOOLS_MAX: usize = 256;
+
+/// Longest wait for a run that was given no time: the agent's own ceiling ends it long before.
+const WAIT_MAX: Duration = Duration::from_secs(30 * 86_400);
+
+/// How a tool call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    Failed,
+    /// Not allowed: nothing ran.
+    Denied,
+    /// It may have run: nobody knows.
+    Unknown,
+}
+
+impl Outcome {
+    /// Reads the status in a result's details; an older gateway only says whether it is an error.
+    pub(crate) fn read(is_error: bool, details: &Value) -> Outcome {
+        match details["status"].as_str() {
+            Some("denied") => Outcome::Denied,
+            // Stopped while it ran, or never heard of again.
+            Some("unknown" | "interrupted") => Outcome::Unknown,
+            _ if is_error => Outcome::Failed,
+            _ => Outcome::Ok,
+        }
+    }
+
+    /// Returns the word for it.
+    pub(crate) fn word(self) -> &'static text::Copy {
+        match self {
+            Outcome::Ok => &text::OK,
+            Outcome::Failed => &text::FAILED,
+            Outcome::Denied => &text::DENIED,
+            Outcome::Unknown => &text::MAY_HAVE_RUN,
+        }
+    }
+}
 
 /// What a surface is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +62,7 @@ pub(crate) enum Told {
     /// A tool was called.
     ToolStarted { tool: String, summary: String },
     /// A tool ended.
-    ToolEnded { tool: String, summary: String, is_error: bool, took: Duration, size: usize },
+    ToolEnded { tool: String, summary: String, outcome: Outcome, took: Duration, size: usize },
     /// A model took the request.
     Model { provider: String, model: String },
     /// A person is asked.
@@ -40,18 +77,24 @@ pub(crate) struct Request {
     pub(crate) params: Value,
     pub(crate) run_id: String,
     pub(crate) session_key: String,
-    pub(crate) timeout: Duration,
+    /// The time the person gave it; without, the agent's own ceiling holds.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Request {
     /// Makes a request with a fresh run id.
-    pub(crate) fn new(message: &str, session_key: &str, timeout: Duration) -> Self {
+    pub(crate) fn new(message: &str, session_key: &str, timeout: Option<Duration>) -> Self {
         let run_id = uuid::Uuid::new_v4().to_string();
-        let params = json!({
-            "message": message, "sessionKey": session_key, "deliver": false,
-            "timeout": timeout.as_secs().max(1), "idempotencyKey": run_id,
-        });
-        Self { params, run_id, session_key: session_key.to_owned(), timeout }
+        let params =
+            json!({ "message": message, "sessionKey": session_key, "deliver": false, "idempotencyKey": run_id });
+        // Whole seconds, rounded up: the gateway must not end it before its time.
+        let seconds = timeout.map(|time| time.as_millis().div_ceil(1000).max(1) as u64);
+        Self { params, run_id, session_key: session_key.to_owned(), timeout }.with("timeout", seconds)
+    }
+
+    /// Tells whether the time the person gave it is over; the agent's own ceiling is another matter.
+    pub(crate) fn is_over(&self, took: Duration) -> bool {
+        self.timeout.is_some_and(|time| took >= time)
     }
 
     /// Sets a further parameter.
@@ -158,7 +201,8 @@ impl Follower {
         let took = peek::int(data, "/durationMs").and_then(|ms| u64::try_from(ms).ok());
         let took = took.map_or_else(|| began.elapsed(), Duration::from_millis);
         let size = peek::message_text(&data["result"]).len();
-        vec![Told::ToolEnded { tool, summary, is_error: peek::is(data, "/isError"), took, size }]
+        let outcome = Outcome::read(peek::is(data, "/isError"), &data["result"]["details"]);
+        vec![Told::ToolEnded { tool, summary, outcome, took, size }]
     }
 
     /// The text is cumulative per item, so a missed delta repairs itself.
@@ -209,7 +253,7 @@ pub(crate) async fn follow(
         params: request.params.clone(),
         expect_final: true,
         // The gateway ends the run in time; this only guards against a lost answer.
-        timeout: Some(request.timeout + Duration::from_secs(30)),
+        timeout: Some(request.timeout.unwrap_or(WAIT_MAX) + Duration::from_secs(30)),
     });
     tokio::pin!(call);
     let result = loop {
@@ -328,10 +372,23 @@ mod tests {
             [Told::ToolEnded {
                 tool: "exec".to_owned(),
                 summary: "git log".to_owned(),
-                is_error: true,
+                outcome: Outcome::Failed,
                 took: Duration::from_millis(200),
                 size: 5,
             }]
+        );
+        for (status, is_error, outcome) in [
+            ("ok", false, Outcome::Ok),
+            ("failed", true, Outcome::Failed),
+            ("denied", true, Outcome::Denied),
+            ("interrupted", true, Outcome::Unknown),
+            ("unknown", true, Outcome::Unknown),
+        ] {
+            assert_eq!(Outcome::read(is_error, &json!({"status": status})), outcome);
+        }
+        assert_eq!(
+            (Outcome::read(true, &Value::Null), Outcome::read(false, &Value::Null)),
+            (Outcome::Failed, Outcome::Ok)
         );
         assert_eq!(summary(&json!({})), "");
         assert_eq!(summary(&json!({"n": 1})), "{\"n\":1}");

@@ -1,7 +1,9 @@
 //! All copy shown to people, in English and Chinese side by side. Commands,
-//! paths, ids and model names stay as they are in both.
+//! paths, ids and model names stay as they are in both. The messages only the
+//! terminal UI shows stand in a table of their own, `text::tui`, of the same form.
 
 pub(crate) mod help;
+pub(crate) mod tui;
 
 use openclaw_config::Env;
 
@@ -41,6 +43,10 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
+    pub(crate) const fn new(en: &'static str, zh: &'static str) -> Copy {
+        Copy { en, zh }
+    }
+
     /// Returns the message in a language.
     pub(crate) fn in_lang(&self, lang: Lang) -> &'static str {
         match lang {
@@ -74,11 +80,12 @@ pub(crate) fn fill(pattern: &str, values: &[(&str, &str)]) -> String {
 /// Declares messages: `NAME = "English", "中文";`. `ALL` lists them for the tests.
 macro_rules! copy {
     ($($name:ident = $en:literal, $zh:literal;)*) => {
-        $(pub(crate) const $name: Copy = Copy { en: $en, zh: $zh };)*
+        $(pub(crate) const $name: $crate::text::Copy = $crate::text::Copy::new($en, $zh);)*
         #[cfg(test)]
-        const ALL: &[(&str, Copy)] = &[$((stringify!($name), $name),)*];
+        pub(crate) const ALL: &[(&str, $crate::text::Copy)] = &[$((stringify!($name), $name),)*];
     };
 }
+pub(crate) use copy;
 
 copy! {
     // Common
@@ -165,6 +172,9 @@ copy! {
     ALLOWED_ONCE = "allowed once", "已允许一次";
     ALLOWED_ALWAYS = "allowed always", "已始终允许";
     DENIED = "denied", "已拒绝";
+    OK = "ok", "完成";
+    FAILED = "failed", "失败";
+    MAY_HAVE_RUN = "may have run", "可能已执行";
     APPROVAL_ONCE_TTY = "an approval is given at a terminal, after its text was shown", "审批须在终端里看过全文后作出";
     MESSAGES_AND_TOKENS = "{count} messages shown, {tokens} tokens", "显示 {count} 条消息，{tokens} 令牌";
     SESSIONS_ONE = "1 session", "1 个会话";
@@ -228,6 +238,7 @@ copy! {
     ONBOARD_URL = "base URL, for example https://host/v1: ", "接口地址，例如 https://host/v1：";
     ONBOARD_MODEL_ID = "model name at that server: ", "该服务器上的模型名：";
     ONBOARD_KEPT = "kept from before: {what}", "沿用之前的选择：{what}";
+    ONBOARD_TRIED_AGAIN = "{model} has not answered yet; trying it again", "{model} 还没有应答；再试一次";
     ONBOARD_KEY_REJECTED = "key rejected by {name}: {cause}. {tail}", "{name} 拒绝了密钥：{cause}。{tail}";
     ONBOARD_KEY_TAIL = "It ends in {tail}.", "结尾为 {tail}。";
     ONBOARD_MODEL_FAILED = "{model} did not answer: {cause}", "{model} 没有应答：{cause}";
@@ -252,7 +263,12 @@ copy! {
 mod tests {
     use openclaw_config::Env;
 
-    use super::{ALL, Lang, fill};
+    use super::{Copy, Lang, fill};
+
+    /// Every message of both tables.
+    fn all() -> impl Iterator<Item = &'static (&'static str, Copy)> {
+        super::ALL.iter().chain(super::tui::ALL)
+    }
 
     fn marks(text: &str) -> Vec<&str> {
         let mut marks: Vec<&str> =
@@ -263,7 +279,7 @@ mod tests {
 
     #[test]
     fn both_languages_have_every_message_with_the_same_marks() {
-        for (name, copy) in ALL {
+        for (name, copy) in all() {
             assert!(!copy.en.is_empty() && !copy.zh.is_empty(), "{name}");
             assert_eq!(marks(copy.en), marks(copy.zh), "{name}");
         }
@@ -271,11 +287,19 @@ mod tests {
 
     #[test]
     fn copy_keeps_its_manners() {
-        for (name, copy) in ALL {
+        for (name, copy) in all() {
             assert!(!copy.zh.contains(['！', '您']), "{name}");
             let lower = copy.en.to_ascii_lowercase();
             assert!(!copy.en.contains('!'), "{name}");
             assert!(!["please", "oops", "successfully"].iter().any(|word| lower.contains(word)), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_message_is_written_twice() {
+        for (name, copy) in super::tui::ALL {
+            let twin = super::ALL.iter().find(|(_, other)| other == copy);
+            assert_eq!(twin, None, "{name}");
         }
     }
 

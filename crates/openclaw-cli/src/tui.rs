@@ -10,13 +10,13 @@ mod drafts;
 mod editor;
 mod lines;
 mod markdown;
+mod outside;
 mod pick;
 mod row;
 mod run;
 mod screen;
 mod state;
 mod terminal;
-mod text;
 mod transcript;
 mod view;
 mod width;
@@ -29,8 +29,9 @@ use openclaw_client::Client;
 use openclaw_config::Env;
 
 use crate::failure::Failure;
-use crate::text::Lang;
+use crate::text::{Lang, tui as text};
 
+pub(crate) use outside::Outside;
 pub(crate) use run::{Dial, Dialling};
 pub use state::Motion;
 
@@ -79,15 +80,21 @@ impl Manner {
     }
 }
 
-/// Talks until the person leaves; `dial` connects again after the connection was lost.
+/// Talks until the person leaves; `dial` connects again after the connection was lost,
+/// `outside` opens the person's editor.
 ///
 /// # Errors
 /// When the terminal cannot be used; line by line also when the connection is lost.
-pub(crate) async fn run<'a>(client: Client, options: TuiOptions, dial: &'a Dial<'a>) -> Result<(), Failure> {
+pub(crate) async fn run<'a>(
+    client: Client,
+    options: TuiOptions,
+    dial: &'a Dial<'a>,
+    outside: Outside<'_>,
+) -> Result<(), Failure> {
     if options.manner.is_append_only {
         return lines::run(client, options).await;
     }
-    run::run(client, options, dial).await
+    run::run(client, options, dial, outside).await
 }
 
 /// Words a time of day in the zone of this machine.

@@ -18,9 +18,6 @@ use crate::{link, peek, text};
 
 use screen::{Screen, receipt};
 
-/// Longest run unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(600);
-
 /// Longest wait for a gateway to answer the handshake.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -68,8 +65,7 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
         (None, None, Some(peer)) => format!("agent:{agent}:direct:{peer}"),
         (None, None, None) => format!("agent:{agent}:main"),
     };
-    let timeout = cx.flags.timeout.unwrap_or(TIMEOUT);
-    let request = Request::new(&message, &key, timeout)
+    let request = Request::new(&message, &key, cx.flags.timeout)
         .with("sessionId", arguments.session_id)
         .with("agentId", arguments.agent)
         .with("model", arguments.model)
@@ -157,7 +153,7 @@ pub(crate) async fn converse(
     }
     let took = began.elapsed();
     match ended {
-        Some(Ended::Answer(answer)) => finish(cx, &screen, &follower, answer, took),
+        Some(Ended::Answer(answer)) => finish(cx, &screen, &follower, request, answer, took),
         Some(Ended::Failed(error)) => Err(lost(cx, error, request, took)),
         None => Err(Failure::new(Exit::Waits, "APPROVAL_WAITS", "an approval waits").next("openclaw approvals list")),
     }
@@ -187,28 +183,34 @@ async fn interrupt(cx: &Cx<'_>, client: &Client, request: &Request) -> Failure {
 /// Once accepted, a run goes on without us: its outcome is unknown here, not failed.
 fn lost(cx: &Cx<'_>, error: Error, request: &Request, took: Duration) -> Failure {
     let next = format!("{} sessions show {}", cx.program(), request.session_key);
-    let is_run = |details: &Value| details.get("runId").is_some();
     match error {
-        // The gateway ended the run because its time was up; it calls that a limit.
-        Error::Refused(refusal) if took >= request.timeout && refusal.details.as_ref().is_some_and(is_run) => {
-            timed_out(cx, request.timeout, next)
-        }
         Error::Closed { .. } => {
             Failure::new(Exit::Unknown, "OUTCOME_UNKNOWN", cx.say(&text::RUN_UNKNOWN, &[])).next(next)
         }
         Error::Timeout { after, .. } => timed_out(cx, after, next),
-        Error::Refused(refusal) => match refusal.details.as_ref().filter(|details| is_run(details)) {
-            // The run was accepted and ended badly: its end travels as an error.
-            Some(details) => {
-                let mut answer = details.clone();
-                answer["status"] = "error".into();
-                answer["error"] = refusal.message.as_str().into();
-                failure(cx, &answer).unwrap_or_else(|| Error::Refused(refusal.clone()).into())
+        // The run was accepted and ended badly: its end travels as an error.
+        Error::Refused(refusal) => match ended(&refusal) {
+            Some(answer) => {
+                failure(cx, &answer, request, took).unwrap_or_else(|| Error::Refused(refusal.clone()).into())
             }
             None => Error::Refused(refusal).into(),
         },
         other @ (Error::Unreachable { .. } | Error::Protocol(_) | Error::Call { .. }) => other.into(),
     }
+}
+
+/// Reads an error as the end of a run, when it is one.
+fn ended(refusal: &openclaw_client::Refusal) -> Option<Value> {
+    let is_late = refusal.code == openclaw_protocol::ErrorCode::AgentTimeout;
+    let details = refusal.details.as_ref().filter(|details| details.get("runId").is_some());
+    let mut answer = match details {
+        Some(details) => details.clone(),
+        None if is_late => json!({}),
+        None => return None,
+    };
+    answer["status"] = if is_late { "timeout" } else { "error" }.into();
+    answer["error"] = refusal.message.as_str().into();
+    Some(answer)
 }
 
 fn timed_out(cx: &Cx<'_>, after: Duration, next: String) -> Failure {
@@ -220,13 +222,14 @@ fn finish(
     cx: &Cx<'_>,
     screen: &Screen<'_, '_>,
     follower: &Follower,
+    request: &Request,
     answer: Value,
     took: Duration,
 ) -> Result<Report, Failure> {
     let payloads = peek::list(&answer, "/result/payloads");
     let texts: Vec<String> = payloads.iter().map(|payload| peek::text(payload, "/text")).collect();
     let last = if follower.has_text { texts.last().cloned().unwrap_or_default() } else { texts.join("\n\n") };
-    let failure = failure(cx, &answer);
+    let failure = failure(cx, &answer, request, took);
     if failure.is_none()
         && let Some(rest) = follower.rest(&last)
     {
@@ -241,8 +244,9 @@ fn finish(
     Ok(report)
 }
 
-/// Words a run that ended other than well; the kind decides the exit code.
-fn failure(cx: &Cx<'_>, answer: &Value) -> Option<Failure> {
+/// Words a run that ended other than well; the kind decides the exit code. Only the
+/// time the person gave it is a timeout: the agent's own ceiling is a budget like others.
+fn failure(cx: &Cx<'_>, answer: &Value, request: &Request, took: Duration) -> Option<Failure> {
     let status = peek::text(answer, "/status");
     if status == "ok" || status.is_empty() {
         return None;
@@ -252,8 +256,16 @@ fn failure(cx: &Cx<'_>, answer: &Value) -> Option<Failure> {
         answer,
         &["/errorKind", "/result/meta/errorKind", "/stopReason", "/result/meta/stopReason", "/result/meta/end"],
     );
+    // Older gateways say no more than that some limit was reached.
+    let is_time = status == "timeout" || matches!(reason.as_str(), "timeout" | "duration" | "limit" | "limited");
+    if let Some(given) = request.timeout.filter(|_| is_time && request.is_over(took)) {
+        let next = format!("{} sessions show {}", cx.program(), request.session_key);
+        return Some(timed_out(cx, given, next));
+    }
     let (exit, code, next) = match (status.as_str(), reason.as_str()) {
-        ("timeout", _) | (_, "timeout" | "duration") => (Exit::Timeout, "TIMEOUT", "openclaw logs"),
+        ("timeout", _) | (_, "timeout" | "duration") => {
+            (Exit::Budget, "LIMIT_REACHED", "openclaw config explain agents.defaults.timeoutSeconds")
+        }
         (
             _,
             "cost" | "tokens" | "iterations" | "identical_calls" | "errors_in_row" | "budget" | "limit" | "limited",

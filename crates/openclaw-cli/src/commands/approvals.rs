@@ -93,9 +93,10 @@ async fn list(cx: &Cx<'_>) -> Result<Report, Failure> {
             wants.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
-    let report = Report::of(json!({ "approvals": all }));
+    let count = all.len();
+    let report = Report::of(json!({ "approvals": all })).items(all);
     let noun = cx.say(&text::NOUN_APPROVALS, &[]);
-    Ok(super::or_empty(cx, report, table, all.len(), &noun))
+    Ok(super::or_empty(cx, report, table, count, &noun))
 }
 
 /// A deadline a year away is none.

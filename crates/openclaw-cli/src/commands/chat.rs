@@ -6,7 +6,7 @@ use openclaw_client::Introduction;
 use crate::cx::Cx;
 use crate::failure::Failure;
 use crate::out::Report;
-use crate::tui::{self, Dialling, Manner, TuiOptions};
+use crate::tui::{self, Dialling, Manner, Outside, TuiOptions};
 use crate::{link, text};
 
 #[derive(Debug, Default, Args)]
@@ -54,7 +54,10 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
             found.map_err(|down| down.failure)
         })
     };
-    let result = Box::pin(tui::run(reached.client.clone(), tui, &dial)).await;
+    let editor =
+        ["VISUAL", "EDITOR"].iter().find_map(|name| cx.env.get(name)).filter(|editor| !editor.trim().is_empty());
+    let outside = Outside { backend: cx.backend, editor };
+    let result = Box::pin(tui::run(reached.client.clone(), tui, &dial, outside)).await;
     reached.end().await;
     result.map(|()| Report::told())
 }

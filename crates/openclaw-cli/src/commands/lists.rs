@@ -148,7 +148,8 @@ pub(crate) async fn run(cx: &Cx<'_>, list: &List) -> Result<Report, Failure> {
     for item in &items {
         table.row(list.cells.iter().map(|(_, pointers, kind, _)| cell(cx, item, pointers, *kind)));
     }
-    Ok(super::or_empty(cx, Report::of(answer.clone()), table, items.len(), list.noun))
+    let count = items.len();
+    Ok(super::or_empty(cx, Report::of(answer).items(items), table, count, list.noun))
 }
 
 fn items(answer: &Value, pointer: &str) -> Vec<Value> {
@@ -191,7 +192,7 @@ pub(crate) async fn messages(cx: &Cx<'_>, arguments: MessageArguments) -> Result
     client.close().await;
     let messages = peek::list(&answer, "/messages").to_vec();
     let drawn: String = messages.iter().map(|message| transcript_entry(cx, message)).collect();
-    Ok(Report::of(json!({"sessionKey": key, "messages": messages})).raw(drawn))
+    Ok(Report::of(json!({"sessionKey": key, "messages": messages})).items(messages).raw(drawn))
 }
 
 /// Draws one entry of a transcript: who and when, then the text.

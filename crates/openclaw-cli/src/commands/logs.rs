@@ -35,7 +35,8 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     if !arguments.follow {
         client.close().await;
         let drawn: String = peek::list(&page, "/lines").iter().map(|line| drawn(cx, line)).collect();
-        return Ok(Report::of(page.clone()).raw(drawn));
+        let lines = peek::list(&page, "/lines").iter().map(entry).collect();
+        return Ok(Report::of(page).items(lines).raw(drawn));
     }
     show(cx, &page);
     params["cursor"] = page["cursor"].clone();
@@ -60,12 +61,17 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
 fn show(cx: &Cx<'_>, page: &Value) {
     for line in peek::list(page, "/lines") {
         if cx.flags.is_machine() {
-            let value = line.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-            cx.out(&format!("{}\n", value.unwrap_or_else(|| line.clone())));
+            cx.out(&format!("{}\n", entry(line)));
         } else {
             cx.out(&drawn(cx, line));
         }
     }
+}
+
+/// Returns a line for programs: what is an object as one, others as the text they are.
+fn entry(line: &Value) -> Value {
+    let object = line.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object);
+    object.unwrap_or_else(|| line.clone())
 }
 
 /// Draws a line: JSON ones as time, level, where and message, others as they are.

@@ -98,7 +98,7 @@ async fn list(cx: &Cx<'_>, client: &Client, is_all: bool) -> Result<Report, Fail
         ]);
     }
     let noun = cx.say(&text::NOUN_MODELS, &[]);
-    Ok(super::or_empty(cx, Report::of(answer.clone()), table, models.len(), &noun))
+    Ok(super::or_empty(cx, Report::of(answer.clone()).items(models.to_vec()), table, models.len(), &noun))
 }
 
 fn name(model: &Value) -> String {
@@ -140,7 +140,7 @@ async fn probe_all(cx: &Cx<'_>, client: &Client, mut models: Vec<String>) -> Res
             failed.push(cx.say(&text::MODEL_FAILED, &[("model", model), ("cause", &cause)]));
         }
     }
-    let mut report = Report::of(json!({ "models": rows }));
+    let mut report = Report::of(json!({ "models": rows })).items(rows);
     report = super::or_empty(cx, report, table, models.len(), &cx.say(&text::NOUN_MODELS, &[]));
     if !failed.is_empty() {
         report.exit = Some(Exit::Model);

@@ -4,6 +4,7 @@
 
 mod model;
 mod record;
+mod trial;
 mod workspace;
 
 use std::path::PathBuf;

@@ -147,7 +147,7 @@ async fn list(cx: &Cx<'_>, client: &Client, params: Value) -> Result<Report, Fai
         ]);
     }
     let noun = cx.say(&text::NOUN_SESSIONS, &[]);
-    Ok(super::or_empty(cx, Report::of(answer.clone()), table, rows.len(), &noun))
+    Ok(super::or_empty(cx, Report::of(answer.clone()).items(rows.to_vec()), table, rows.len(), &noun))
 }
 
 /// Finds the key a short name stands for, among archived conversations too.
@@ -185,6 +185,7 @@ async fn show(cx: &Cx<'_>, client: &Client, name: &str, limit: u32) -> Result<Re
     let tokens = peek::int(&session, "/totalTokens").map(number::thousands).unwrap_or_default();
     let counts = cx.say(&text::MESSAGES_AND_TOKENS, &[("count", &messages.len().to_string()), ("tokens", &tokens)]);
     Ok(Report::of(json!({"session": session, "messages": messages, "total": total}))
+        .items(messages)
         .line(head)
         .line(Line::new().tone(Tone::Dim, counts))
         .raw(drawn))

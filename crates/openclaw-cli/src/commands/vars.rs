@@ -88,7 +88,10 @@ async fn list(cx: &Cx<'_>, client: &Client, scope: Value) -> Result<Report, Fail
         table.row([name.clone(), shown(value)]);
     }
     let noun = cx.say(&text::NOUN_VARIABLES, &[]);
-    Ok(super::or_empty(cx, Report::of(answer), table, rows.len(), &noun))
+    // Gateways answer a map or a list; programs get one form.
+    let vars: Vec<Value> = rows.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    let report = Report::of(json!({ "vars": vars })).items(vars);
+    Ok(super::or_empty(cx, report, table, rows.len(), &noun))
 }
 
 fn shown(value: &Value) -> String {

@@ -45,16 +45,9 @@ pub(crate) fn failure(failure: &Failure, at: &str) -> Value {
     json!({"ok": false, "error": error, "at": at})
 }
 
-/// Returns the lines of a report for `--jsonl`: one per item of a list.
-pub(crate) fn lines(data: &Value) -> Vec<&Value> {
-    let only_list = |map: &'_ Map<String, Value>| map.values().filter(|value| value.is_array()).count() == 1;
-    match data {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(map) if only_list(map) => {
-            map.values().filter_map(Value::as_array).flat_map(|items| items.iter()).collect()
-        }
-        other => vec![other],
-    }
+/// Returns the lines of a report for `--jsonl`: one per item of a list, else all on one.
+pub(crate) fn lines(report: &Report) -> &[Value] {
+    report.items.as_deref().unwrap_or(std::slice::from_ref(&report.data))
 }
 
 #[cfg(test)]
@@ -80,9 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_becomes_one_line_per_item() {
-        assert_eq!(lines(&json!([1, 2])).len(), 2);
-        assert_eq!(lines(&json!({"sessions": [1, 2, 3], "count": 3})).len(), 3);
-        assert_eq!(lines(&json!({"a": 1})).len(), 1);
+    fn a_list_becomes_one_line_per_item_and_all_else_one_line() {
+        let data = json!({"a": [1, 2]});
+        assert_eq!(lines(&Report::of(data.clone()).items(vec![json!(1), json!(2)])), [json!(1), json!(2)]);
+        assert!(lines(&Report::of(data.clone()).items(Vec::new())).is_empty());
+        assert_eq!(lines(&Report::of(data.clone())), [data]);
     }
 }

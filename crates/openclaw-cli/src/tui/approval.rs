@@ -27,7 +27,7 @@ pub(crate) struct Ask {
     pub(crate) tool: String,
     /// The literal thing that would run, every character visible.
     pub(crate) literal: String,
-    details: Vec<(&'static text::Say, String)>,
+    details: Vec<(&'static text::Copy, String)>,
     expires_at: Option<i64>,
     can_always: bool,
     /// When it was first drawn as the front question.

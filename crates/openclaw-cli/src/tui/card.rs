@@ -7,7 +7,7 @@ use super::row::{Look, Row, Span};
 use super::text;
 use super::width;
 use crate::out::time;
-use crate::run::summary;
+use crate::run::{Outcome, summary};
 use crate::text::Lang;
 
 /// Output kept of a call.
@@ -17,16 +17,6 @@ const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 const RUNNING_LINES: usize = 2;
 const CAUSE_LINES: usize = 3;
 const OPEN_LINES: usize = 20;
-
-/// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Ok,
-    Failed,
-    Denied,
-    /// It may have run: nobody knows.
-    Unknown,
-}
 
 /// A tool call.
 #[derive(Debug, Clone)]
@@ -87,23 +77,19 @@ impl Card {
         output.clone_into(&mut self.output);
         self.keep_tail();
         self.took_ms = took_ms;
-        self.outcome = Some(match details["status"].as_str() {
-            Some("denied") => Outcome::Denied,
-            Some("unknown" | "interrupted") => Outcome::Unknown,
-            _ if is_error => Outcome::Failed,
-            _ => Outcome::Ok,
-        });
+        self.outcome = Some(Outcome::read(is_error, details));
     }
 
     /// Draws the folded card.
     pub(crate) fn rows(&self, columns: usize, now: i64, lang: Lang) -> Vec<Row> {
-        let (mark, look, word) = match self.outcome {
-            None => ("v", Look::Running, text::RUNNING),
-            Some(Outcome::Ok) => (">", Look::Done, text::OK),
-            Some(Outcome::Failed) => ("x", Look::Failed, text::FAILED),
-            Some(Outcome::Denied) => ("x", Look::Waits, text::DENIED),
-            Some(Outcome::Unknown) => ("?", Look::Waits, text::MAY_HAVE_RUN),
+        let (mark, look) = match self.outcome {
+            None => ("v", Look::Running),
+            Some(Outcome::Ok) => (">", Look::Done),
+            Some(Outcome::Failed) => ("x", Look::Failed),
+            Some(Outcome::Denied) => ("x", Look::Waits),
+            Some(Outcome::Unknown) => ("?", Look::Waits),
         };
+        let word = self.outcome.map_or(&text::RUNNING, Outcome::word);
         let took = match self.outcome {
             None => (now > self.began_at).then(|| u64::try_from(now - self.began_at).unwrap_or(0) / 1000 * 1000),
             Some(_) => self.took_ms,
@@ -225,6 +211,15 @@ mod tests {
         let mut card = Card::began("r", "1", "mail", &Value::Null, 0);
         card.ended("", false, &json!({"status": "unknown"}), None);
         assert_eq!(texts(&card.rows(80, 0, Lang::En)), ["? mail    may have run"]);
+    }
+
+    #[test]
+    fn a_denied_call_is_denied_not_failed() {
+        let mut card = Card::began("r", "1", "exec", &json!({"command": "rm x"}), 0);
+        card.ended("not allowed by policy", true, &json!({"status": "denied"}), Some(3));
+        let rows = card.rows(80, 0, Lang::En);
+        assert_eq!(texts(&rows), ["x exec  rm x  3 ms  denied  21 B"]);
+        assert!(rows[0].spans.iter().all(|span| span.look != Look::Failed), "{rows:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The slash commands, which are also the palette: one table, one row each.
 
-use super::text::{self, Say};
+use super::text::{self, Copy};
 
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) struct Command {
     /// Other names, not listed.
     aliases: &'static [&'static str],
     pub(crate) key: &'static str,
-    pub(crate) group: Say,
-    pub(crate) about: Say,
+    pub(crate) group: Copy,
+    pub(crate) about: Copy,
 }
 
 const fn command(
@@ -36,8 +36,8 @@ const fn command(
     name: &'static str,
     aliases: &'static [&'static str],
     key: &'static str,
-    group: Say,
-    about: Say,
+    group: Copy,
+    about: Copy,
 ) -> Command {
     Command { verb, name, aliases, key, group, about }
 }

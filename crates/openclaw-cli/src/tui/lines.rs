@@ -21,9 +21,6 @@ use crate::peek;
 use crate::run::{Ended, Follower, Request, Told, follow};
 use crate::text::{self, Lang, fill};
 
-/// Longest run of one message.
-const TIMEOUT: Duration = Duration::from_secs(600);
-
 /// Longest line that is held back for its end.
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -85,7 +82,7 @@ impl Talk {
     }
 
     async fn say(&mut self, message: &str, input: &mut Typed) -> Result<(), Failure> {
-        let request = Request::new(message, &self.options.session_key, TIMEOUT);
+        let request = Request::new(message, &self.options.session_key, None);
         let mut follower = Follower::new(&request.run_id, &request.session_key);
         let (client, lang) = (self.client.clone(), self.options.lang);
         let mut lines = Lines { lang, open: String::new() };
@@ -139,9 +136,7 @@ impl Lines {
                 lines
             }
             Told::ToolStarted { tool, summary } => self.event(&tool, &summary, &own::RUNNING),
-            Told::ToolEnded { tool, summary, is_error, .. } => {
-                self.event(&tool, &summary, if is_error { &own::FAILED } else { &own::OK })
-            }
+            Told::ToolEnded { tool, summary, outcome, .. } => self.event(&tool, &summary, outcome.word()),
             Told::Answered { decision, .. } => vec![visible(&decision, Shape::Cell)],
             Told::Model { .. } | Told::Asked(_) => Vec::new(),
         }
@@ -157,7 +152,7 @@ impl Lines {
         done.lines().map(|line| visible(line, Shape::Text)).collect()
     }
 
-    fn event(&mut self, tool: &str, summary: &str, state: &own::Say) -> Vec<String> {
+    fn event(&mut self, tool: &str, summary: &str, state: &own::Copy) -> Vec<String> {
         let mut lines = self.end();
         lines.push(visible(&format!("{tool}  {summary}  {}", state.in_lang(self.lang)), Shape::Cell));
         lines

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::drafts::{self, Draft};
+use super::outside::Outside;
 use super::screen::Screen;
 use super::state::{Asked, Beginning, Effect, Input, Link, Motion, State};
 use super::terminal::{self, Raw};
@@ -55,13 +56,20 @@ struct Session<'a, W> {
     now: fn() -> jiff::Timestamp,
     drawn_at: Option<Instant>,
     is_dirty: bool,
+    /// A text that waits to be opened in the person's editor.
+    to_edit: Option<String>,
     unsaved_since: Option<Instant>,
     draft_path: PathBuf,
     saving: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
 }
 
 /// Talks until the person leaves. `dial` connects again after the connection was lost.
-pub(super) async fn run<'a>(client: Client, options: TuiOptions, dial: &'a Dial<'a>) -> Result<(), Failure> {
+pub(super) async fn run<'a>(
+    client: Client,
+    options: TuiOptions,
+    dial: &'a Dial<'a>,
+    outside: Outside<'_>,
+) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Exit::Failed, "TERMINAL", format!("cannot use the terminal: {error}"))
             .next("openclaw agent --help")
@@ -73,7 +81,7 @@ pub(super) async fn run<'a>(client: Client, options: TuiOptions, dial: &'a Dial<
     };
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let raw = Raw::begin().map_err(failed)?;
+    let mut raw = Raw::begin().map_err(failed)?;
     let mut keys = EventStream::new();
     let mut session = Session::begin(client, &options, draft, path);
     let mut next = options.first_message;
@@ -98,6 +106,20 @@ pub(super) async fn run<'a>(client: Client, options: TuiOptions, dial: &'a Dial<
             () = tokio::time::sleep(tick) => {
                 session.input(Input::Tick);
                 session.save();
+            }
+        }
+        if let Some(text) = session.to_edit.take() {
+            // The editor has the terminal for itself: no key of it is read here.
+            drop((keys, raw));
+            let gone = tokio::select! {
+                _ = terminate.recv() => true,
+                _ = hangup.recv() => true,
+                () = session.edit(outside, &text) => false,
+            };
+            raw = Raw::begin().map_err(failed)?;
+            keys = EventStream::new();
+            if gone {
+                break Ok(());
             }
         }
         if let Some(message) = next.take_if(|_| session.state.is_ready()) {
@@ -149,6 +171,7 @@ impl Session<'_, std::io::Stdout> {
             now: options.now,
             drawn_at: None,
             is_dirty: true,
+            to_edit: None,
             unsaved_since: None,
             draft_path,
             saving: None,
@@ -174,6 +197,7 @@ impl<'a, W: std::io::Write> Session<'a, W> {
             match effect {
                 Effect::Call { asked, method, params } => self.call(asked, method, params),
                 Effect::Bell => drop(self.screen.bell()),
+                Effect::Edit(text) => self.to_edit = Some(text),
                 Effect::Quit => is_leaving = true,
             }
         }
@@ -270,6 +294,22 @@ impl<'a, W: std::io::Write> Session<'a, W> {
         self.is_dirty = true;
     }
 
+    /// Has a text edited outside. Events of the conversation wait meanwhile; what does
+    /// not fit is read from the history afterwards.
+    async fn edit(&mut self, outside: Outside<'_>, text: &str) {
+        let _gone = self.screen.leave();
+        let folder = self.draft_path.parent().map(ToOwned::to_owned).unwrap_or_default();
+        let result = outside.edit(&folder, text).await;
+        let now = self.now_ms();
+        self.state.edited(now, result);
+        self.unsaved_since.get_or_insert_with(Instant::now);
+        // The terminal may have become another size while nobody read it.
+        let (columns, height) = terminal::size();
+        let _gone = self.screen.resize(columns);
+        self.input(Input::Resize(columns, height));
+        self.is_dirty = true;
+    }
+
     /// How long nothing changes by itself.
     fn tick(&self) -> Duration {
         match (self.state.is_moving(), self.state.motion) {
@@ -341,6 +381,7 @@ mod tests {
             now: || jiff::Timestamp::UNIX_EPOCH,
             drawn_at: None,
             is_dirty: true,
+            to_edit: None,
             unsaved_since: None,
             draft_path: PathBuf::new(),
             saving: None,

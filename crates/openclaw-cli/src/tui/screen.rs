@@ -38,18 +38,20 @@ impl<W: Write> Screen<W> {
         Self { out, columns: columns.max(2), is_coloured, live, cursor: (0, 0), is_begun: false, frame: String::new() }
     }
 
-    /// Takes a new size. What the terminal made of the old region when it grew
-    /// narrower is counted, so that all of it is cleared and nothing above.
+    /// Takes a new size. Some terminals wrap long rows anew, others cut them, and none
+    /// says which: only as many rows are gone up as both kinds have left above the
+    /// cursor, so that no finished row is ever erased. What a wrapping one has made of
+    /// longer rows may stay behind as a copy.
     pub(crate) fn resize(&mut self, columns: usize) -> io::Result<()> {
         let columns = columns.max(2);
         if columns == self.columns {
             return Ok(());
         }
         if self.is_begun {
-            let above: usize = (0..self.cursor.0).map(|y| used(&self.live, y).max(1).div_ceil(columns)).sum();
-            self.cursor = (above + self.cursor.1 / columns, 0);
             self.clear();
             self.send()?;
+            // Nothing of it is on screen that may be patched.
+            self.is_begun = false;
         }
         self.columns = columns;
         Ok(())

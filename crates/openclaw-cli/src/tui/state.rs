@@ -18,7 +18,7 @@ use super::drafts::Draft;
 use super::editor::Editor;
 use super::pick::Pick;
 use super::row::{Look, Row, Span};
-use super::text::{self, Say, fill};
+use super::text::{self, Copy, fill};
 use super::transcript::Transcript;
 use super::width;
 use crate::text::Lang;
@@ -266,14 +266,14 @@ impl State {
     }
 
     /// Prints a line of our own.
-    pub(crate) fn print(&mut self, look: Look, say: &Say, values: &[(&str, &str)]) {
+    pub(crate) fn print(&mut self, look: Look, say: &Copy, values: &[(&str, &str)]) {
         let line = width::safe_line(&fill(say.in_lang(self.lang), values));
         let rows = width::wrap(&[Span::new(look, line)], self.columns);
         self.transcript.note(rows);
     }
 
     /// Shows a note above the input for a moment.
-    pub(crate) fn say(&mut self, say: &Say, values: &[(&str, &str)]) {
+    pub(crate) fn say(&mut self, say: &Copy, values: &[(&str, &str)]) {
         let line = width::safe_line(&fill(say.in_lang(self.lang), values));
         self.notice = Some((line, self.now + NOTICE_MS));
     }

@@ -35,8 +35,8 @@ impl Drop for Raw {
     }
 }
 
-/// Returns columns and rows.
+/// Returns columns and rows; a terminal that does not know its size counts as an ordinary one.
 pub(crate) fn size() -> (usize, usize) {
-    let (columns, rows) = terminal::size().unwrap_or((80, 24));
+    let (columns, rows) = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24));
     (usize::from(columns.max(2)), usize::from(rows.max(2)))
 }

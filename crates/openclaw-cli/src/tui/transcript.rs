@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use super::card::{self, Card, Outcome};
+use super::card::{self, Card};
 use super::markdown::Flow;
 use super::row::{Look, Row, Span, hang};
 use super::text;
 use super::width;
 use crate::peek;
+use crate::run::Outcome;
 use crate::text::Lang;
 
 /// Runs whose parts are remembered, for history read again.

@@ -6,7 +6,7 @@ mod footer;
 use super::approval::Drawing;
 use super::row::{Look, Row, Span};
 use super::state::{Motion, State};
-use super::text::{self, Say};
+use super::text::{self, Copy};
 use super::width;
 
 /// Rows of a list of waiting messages.
@@ -150,7 +150,7 @@ fn plan(state: &State, columns: usize) -> Vec<Row> {
 fn waiting(state: &State, columns: usize) -> Vec<Row> {
     let steers: Vec<&str> = state.steers.iter().map(|steer| steer.text.as_str()).collect();
     let queue: Vec<&str> = state.queue.iter().map(String::as_str).collect();
-    let list = |name: &Say, when: &Say, items: &[&str]| -> Vec<Row> {
+    let list = |name: &Copy, when: &Copy, items: &[&str]| -> Vec<Row> {
         let label = format!(" {}  {} {}: ", name.in_lang(state.lang), items.len(), when.in_lang(state.lang));
         let from = items.len().saturating_sub(WAITING_ROWS);
         let rows = items[from..].iter().enumerate().map(|(at, item)| {

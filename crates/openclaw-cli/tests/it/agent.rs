@@ -17,6 +17,33 @@ fn the_answer_is_on_stdout_and_activity_and_receipt_on_stderr() {
 }
 
 #[test]
+fn a_denied_call_is_told_as_denied_and_an_unknown_one_as_unknown() {
+    for (status, told) in [("denied", "x exec"), ("interrupted", "? exec"), ("failed", "x exec")] {
+        let word = match status {
+            "interrupted" => "may have run",
+            other => other,
+        };
+        let world = World::scripted(move |called, params| match called {
+            "agent" => {
+                let id = params["idempotencyKey"].clone();
+                let event = |data| Out::Event("agent", json!({"runId": id, "stream": "tool", "data": data}));
+                vec![
+                    Out::Ok(json!({"runId": id, "status": "accepted"})),
+                    event(json!({"phase": "start", "name": "exec", "toolCallId": "t", "args": {"command": "rm x"}})),
+                    event(json!({"phase": "result", "name": "exec", "toolCallId": "t", "isError": true,
+                        "result": {"content": [], "details": {"status": status}}})),
+                    Out::Later("agent", answer("r", "done")),
+                ]
+            }
+            _ => healthy(called, params),
+        });
+        let outcome = world.run("agent hi");
+        let line = outcome.err.lines().next().unwrap_or_default();
+        assert!(line.trim_start().starts_with(told) && line.ends_with(word), "{status}: {outcome:?}");
+    }
+}
+
+#[test]
 fn json_prints_one_document_and_nothing_else() {
     let outcome = World::healthy().run("agent hi --json");
     let document = outcome.json();

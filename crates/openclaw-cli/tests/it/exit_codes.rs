@@ -142,9 +142,34 @@ fn leaving_at_a_question_is_130() {
 }
 
 #[test]
-fn a_run_the_gateway_ended_in_time_is_124_too() {
-    // Time is up at once: the answer comes after the ceiling.
-    let world = ending(json!({"status": "error", "stopReason": "limit"}));
-    check(&world.run("agent hi --timeout 0ms"), Exit::Timeout);
-    assert_eq!(world.gateway.unwrap().calls_of("agent").len(), 1);
+fn only_the_time_the_person_gave_is_124_and_the_agents_own_ceiling_is_12() {
+    let kinds = [json!({"errorKind": "duration"}), json!({"stopReason": "limit"}), json!({"errorKind": "timeout"})];
+    for mut details in kinds {
+        details["status"] = "error".into();
+        let run = |line: &str| {
+            let world = ending(details.clone());
+            let outcome = world.run(line);
+            (outcome.exit, world.gateway.unwrap().calls_of("agent")[0]["timeout"].clone())
+        };
+        // Time is up at once: the answer comes after the limit.
+        assert_eq!(run("agent hi --timeout 0ms"), (Exit::Timeout, json!(1)), "{details}");
+        assert_eq!(run("agent hi --timeout 90500ms"), (Exit::Budget, json!(91)), "{details}");
+        assert_eq!(run("agent hi"), (Exit::Budget, json!(null)), "{details}");
+    }
+    // Another ceiling stays what it is, however long it took.
+    check(&ending(json!({"status": "error", "errorKind": "cost"})).run("agent hi --timeout 0ms"), Exit::Budget);
+    let late = json!({"code": "AGENT_TIMEOUT", "message": "the run took too long"});
+    check(&refusing("agent", late.clone()).run("agent hi"), Exit::Budget);
+    check(&refusing("agent", late).run("agent hi --timeout 0ms"), Exit::Timeout);
+}
+
+#[test]
+fn the_ceiling_holds_inside_this_command_too() {
+    let script = |called: &str, params: &serde_json::Value| match called {
+        "agent" => vec![Out::Error(json!({"code": "UNAVAILABLE", "message": "it ended",
+            "details": {"runId": params["idempotencyKey"], "status": "error", "errorKind": "duration"}}))],
+        _ => healthy(called, params),
+    };
+    check(&World::new().embedding(script).run("agent hi --local"), Exit::Budget);
+    check(&World::new().embedding(script).run("agent hi --local --timeout 0ms"), Exit::Timeout);
 }

@@ -167,12 +167,17 @@ pub(crate) fn healthy(method: &str, params: &Value) -> Vec<Out> {
         "vars.get" if params["name"] == "city" => vec![Out::Ok(json!({"name": "city", "value": "Oslo"}))],
         "vars.get" => vec![Out::Ok(json!({"name": params["name"], "value": null}))],
         "vars.set" => vec![Out::Ok(json!({"ok": true}))],
-        "cron.list" => vec![Out::Ok(json!({"jobs": [], "snapshotRevision": "1"}))],
+        "cron.list" => vec![Out::Ok(json!({"jobs": [{"id": "job-1", "name": "brief", "enabled": true,
+            "schedule": {"kind": "cron", "expr": "30 8 * * 1-5"}, "state": {"nextRunAtMs": 1_763_640_000_000_i64, "lastStatus": "ok"}}],
+            "snapshotRevision": "1"}))],
         "skills.status" => vec![Out::Ok(
             json!({"skills": [{"name": "pdf", "eligible": true, "source": "bundled", "description": "Reads PDF files"}]}),
         )],
         "channels.status" => vec![Out::Ok(json!({"channels": {"telegram": {"configured": true, "running": false}}}))],
-        "node.list" => vec![Out::Ok(json!({"nodes": []}))],
+        "node.list" => vec![Out::Ok(
+            json!({"nodes": [{"nodeId": "node-1", "displayName": "lab", "platform": "linux", "connected": true,
+            "commands": ["system.run"]}]}),
+        )],
         "config.get" => vec![Out::Ok(json!({"hash": "h1"}))],
         "config.patch" => {
             vec![Out::Ok(json!({"ok": true, "hash": "h2", "path": "p", "changedPaths": ["gateway.port"],

@@ -10,6 +10,7 @@ mod exit_codes;
 mod gateway;
 mod manners;
 mod onboard;
+mod real;
 mod schema;
 mod screens;
 mod service;

@@ -222,8 +222,12 @@ fn secrets_appear_nowhere() {
 fn plain_output_is_for_scripts() {
     let outcome = World::healthy().run("sessions list --plain --columns session,tokens");
     assert_eq!(outcome.out, "agent:main:main\t18.4k\n");
-    let outcome = World::healthy().run("cron list --plain");
-    assert_eq!(outcome.out, "");
+    let empty = World::scripted(|called, params| match called {
+        "cron.list" => vec![crate::gateway::Out::Ok(serde_json::json!({"jobs": []}))],
+        _ => healthy(called, params),
+    });
+    assert_eq!(empty.run("cron list --plain").out, "");
+    assert_eq!(empty.run("cron list --jsonl").out, "");
     let outcome = World::healthy().run("sessions list --jsonl");
     assert_eq!(outcome.out.lines().count(), 1);
 }

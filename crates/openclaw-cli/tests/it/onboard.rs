@@ -40,6 +40,16 @@ fn record(world: &World) -> Value {
     serde_json::from_str(&world.read(".openclaw/onboarding.json")).unwrap()
 }
 
+fn model_of(world: &World) -> String {
+    let config: Value = serde_json::from_str(&world.read(".openclaw/openclaw.json")).unwrap();
+    config.pointer("/agents/defaults/model/primary").unwrap().as_str().unwrap().to_owned()
+}
+
+fn mode(world: &World, name: &str) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    world.path(name).metadata().unwrap().permissions().mode() & 0o777
+}
+
 fn with_ollama(mut world: World) -> World {
     world.backend.local = vec![LocalServer {
         provider: "ollama".to_owned(),
@@ -204,7 +214,7 @@ fn killed_at_the_model_question_it_asks_for_the_model_again() {
 }
 
 #[test]
-fn killed_while_the_model_is_tried_it_keeps_the_key() {
+fn killed_while_the_model_is_tried_it_keeps_the_key_and_tries_it_again() {
     let world = home().embedding(|method, params| match method {
         "agent" => vec![Out::Close(1012)],
         _ => healthy(method, params),
@@ -212,12 +222,83 @@ fn killed_while_the_model_is_tried_it_keeps_the_key() {
     let (world, outcome) = typing(world, &format!("1\n{KEY}\n"));
     assert_eq!(outcome.exit, Exit::Interrupted, "{outcome:?}");
     assert!(world.read(".openclaw/.env").contains(KEY));
-    // The next run offers the key it has: Enter takes it.
+    assert_eq!((&record(&world)["model"], &record(&world)["trial"]["model"]), (&Value::Null, &json!(model_of(&world))));
+    // The next run asks neither for the model nor for its key, and proves it.
     let folder = world.path("work").display().to_string();
-    let (world, outcome) = typing(world.embedding(healthy), &format!("1\n\n{folder}\n\n"));
+    let (world, outcome) = typing(world.embedding(healthy), &format!("{folder}\n\n"));
     assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
-    assert!(outcome.err.contains("or Enter to take ANTHROPIC_API_KEY"), "{}", outcome.err);
-    assert_eq!(record(&world)["isProved"], true);
+    assert!(outcome.err.starts_with("Folder ["), "{}", outcome.err);
+    assert_eq!((&record(&world)["isProved"], &record(&world)["trial"]), (&json!(true), &Value::Null));
+}
+
+#[test]
+fn a_key_that_never_answered_gives_way_to_the_one_before_when_another_model_is_chosen() {
+    let world = home().embedding(|method, params| match method {
+        "agent" => vec![Out::Close(1012)],
+        _ => healthy(method, params),
+    });
+    world.write(".openclaw/.env", "ANTHROPIC_API_KEY='old-key'\n");
+    world.write(
+        ".openclaw/openclaw.json",
+        r#"{ "agents": { "defaults": { "model": { "primary": "openai/gpt-z" } } } }"#,
+    );
+    let (world, outcome) = typing(world, &format!("1\n{KEY}\n"));
+    assert_eq!(outcome.exit, Exit::Interrupted, "{outcome:?}");
+    assert!(world.read(".openclaw/.env").contains(KEY));
+    assert_eq!(mode(&world, ".openclaw/.env.before"), 0o600);
+    // Tried again, it fails again; then: another model, and gone.
+    let (world, outcome) = typing(world, "o\n");
+    assert_eq!(outcome.exit, Exit::Interrupted, "{outcome:?}");
+    assert_eq!(world.read(".openclaw/.env"), "ANTHROPIC_API_KEY='old-key'\n");
+    assert!(world.read(".openclaw/openclaw.json").contains("openai/gpt-z"));
+    assert!(!world.path(".openclaw/.env.before").exists());
+    // The same when the other model is asked for by a flag.
+    let (world, _outcome) = typing(world, &format!("1\n{KEY}\n"));
+    assert!(world.read(".openclaw/.env").contains(KEY));
+    let world = world.embedding(healthy);
+    let outcome = world.run("onboard --no-input --model openai/gpt-z --json");
+    assert_eq!(outcome.exit, Exit::Usage, "{outcome:?}");
+    assert_eq!(world.read(".openclaw/.env"), "ANTHROPIC_API_KEY='old-key'\n");
+}
+
+#[test]
+fn a_rejected_key_leaves_a_home_that_was_set_up_as_it_was() {
+    let world = home();
+    let script = checking(&world);
+    let world = world.embedding(script);
+    let folder = world.path("work").display().to_string();
+    let (world, outcome) = typing(world, &format!("1\n{KEY}\n{folder}\n\n"));
+    assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+    let before = record(&world);
+    let (world, outcome) = typing(world, "1\nsk-wrong\ns\n");
+    assert_eq!(outcome.exit, Exit::Model, "{outcome:?}");
+    assert_eq!((record(&world), world.read(".openclaw/.env").contains(KEY)), (before, true));
+}
+
+#[test]
+fn trying_again_needs_no_key_twice() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let world = home().embedding(move |method, params| match method {
+        "agent" if calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 => vec![Out::Close(1012)],
+        _ => healthy(method, params),
+    });
+    let folder = world.path("work").display().to_string();
+    let (world, outcome) = typing(world, &format!("1\n{KEY}\nr\nr\n{folder}\n\n"));
+    assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+    assert_eq!(outcome.err.matches("hidden").count(), 1, "{}", outcome.err);
+    assert!(world.read(".openclaw/.env").contains(KEY));
+}
+
+#[test]
+fn a_home_with_an_unproven_model_is_not_set_up() {
+    let world = home().embedding(|method, params| match method {
+        "agent" => vec![Out::Close(1012)],
+        _ => healthy(method, params),
+    });
+    let (world, _outcome) = typing(world, &format!("1\n{KEY}\n"));
+    // A bare call at a terminal goes on with onboarding, not with a conversation.
+    let outcome = world.run("");
+    assert!(outcome.err.contains("1 of 3  Model"), "{outcome:?}");
 }
 
 #[test]

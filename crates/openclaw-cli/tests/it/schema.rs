@@ -14,28 +14,114 @@ use crate::world::World;
 const MORE: &[&str] = &["config get gateway", "gateway probe", "models probe", "sessions show main -n 1"];
 
 /// The published schema.
-struct Published(Value);
+pub(crate) struct Published(Value);
 
 impl Published {
-    fn read() -> Published {
+    pub(crate) fn read() -> Published {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli-json.schema.json");
         Published(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
     }
 
     /// Names the definition of a command's data, if it has one.
-    fn command(&self, line: &str) -> Option<String> {
+    pub(crate) fn command(&self, line: &str) -> Option<String> {
         let words: Vec<&str> = line.split(' ').take(2).collect();
         [words.join("-"), words[0].to_owned()].into_iter().find(|name| self.0["$defs"][name].is_object())
     }
 
     /// Says what is wrong with a document; with a command, with its data too.
-    fn check(&self, command: Option<&str>, document: &Value) -> Result<(), String> {
+    pub(crate) fn check(&self, command: Option<&str>, document: &Value) -> Result<(), String> {
         let mut schema = self.0.clone();
         if let (Some(name), true) = (command, document["ok"] == true) {
             schema["properties"]["data"] = json!({"$ref": format!("#/$defs/{name}")});
         }
         let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
         validator.validate(document).map_err(|error| format!("{}: {error}", error.instance_path()))
+    }
+}
+
+impl Published {
+    /// Says what is wrong with one line of `--jsonl`; names the form when it is a line of a list.
+    pub(crate) fn check_line(&self, line: &str, value: &Value) -> Result<Option<String>, String> {
+        if value["ok"] == false && value["error"].is_object() {
+            return self.check(None, value).map(|()| None);
+        }
+        let words: Vec<&str> = line.split(' ').take(2).collect();
+        let lines = [format!("{}-line", words.join("-")), format!("{}-line", words[0])];
+        let name = lines.into_iter().find(|name| self.0["$defs"][name].is_object());
+        let Some(form) = name.clone().or_else(|| self.command(line)) else { return Ok(None) };
+        let schema = json!({"$ref": format!("#/$defs/{form}"), "$defs": self.0["$defs"]});
+        let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+        validator.validate(value).map_err(|error| format!("{form} {}: {error}", error.instance_path()))?;
+        Ok(name)
+    }
+
+    /// Names the forms of lines.
+    fn lines(&self) -> BTreeSet<String> {
+        let all = self.0["$defs"].as_object().unwrap().keys();
+        all.filter(|name| name.ends_with("-line")).cloned().collect()
+    }
+}
+
+#[test]
+fn every_line_of_a_stream_has_the_published_form() {
+    let published = Published::read();
+    let mut seen = BTreeSet::new();
+    for line in LINES.iter().chain(FAILING).chain(MORE) {
+        for world in [World::healthy, World::new] {
+            let outcome = world().embedding(healthy).run(&format!("{line} --jsonl"));
+            for text in outcome.out.lines() {
+                let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"));
+                match published.check_line(line, &value) {
+                    Ok(form) => seen.extend(form),
+                    Err(wrong) => panic!("{line}: {wrong}: {value:#}"),
+                }
+            }
+        }
+    }
+    assert_eq!(seen, published.lines());
+}
+
+/// Takes two lines of a log that is followed, and leaves.
+fn followed(world: &World, flag: &str) -> Vec<String> {
+    #[derive(Clone, Default)]
+    struct TwoLines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for TwoLines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let mut taken = self.0.lock().unwrap();
+            if taken.iter().filter(|byte| **byte == b'\n').count() == 2 {
+                return Err(std::io::ErrorKind::BrokenPipe.into());
+            }
+            taken.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let taken = TwoLines::default();
+    let io = openclaw_cli::Io::given(taken.clone(), std::io::sink(), std::io::empty(), openclaw_cli::Terminal::NONE);
+    let env = openclaw_config::Env::from_pairs([("HOME", world.path("").display().to_string())]);
+    let arguments = ["openclaw", "logs", "--follow", flag].map(Into::into).into();
+    let invocation = openclaw_cli::Invocation { arguments, env, io, now: jiff::Timestamp::now };
+    assert_eq!(openclaw_cli::run(&invocation, &world.backend), Exit::Done);
+    let text = String::from_utf8(taken.0.lock().unwrap().clone()).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_followed_log_prints_the_published_lines() {
+    let published = Published::read();
+    // A reader that leaves ends it; what was written until then is looked at.
+    for flag in ["--jsonl", "--json"] {
+        let lines = followed(&World::healthy(), flag);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for line in lines {
+            let value: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(published.check_line("logs", &value), Ok(Some("logs-line".to_owned())), "{line}");
+        }
+    }
+    for wrong in [json!({"level": "INFO"}), json!({"timestamp": "t", "level": "loud"}), json!(7), json!(null)] {
+        assert!(published.check_line("logs", &wrong).is_err(), "{wrong}");
     }
 }
 
@@ -60,11 +146,29 @@ fn every_command_line_prints_the_published_form() {
     }
     assert!(failed > 40, "{failed}");
     // Onboarding asks; its own test is below. The others are parts of forms.
-    let parts =
-        ["next", "at", "success", "failure", "where", "ownCode", "error", "session", "entry", "issue", "approval"];
+    let parts = [
+        "next",
+        "at",
+        "success",
+        "failure",
+        "where",
+        "ownCode",
+        "error",
+        "session",
+        "entry",
+        "issue",
+        "approval",
+        "agentEntry",
+        "variable",
+        "job",
+        "skill",
+        "channel",
+        "node",
+    ];
+    let is_part = |name: &str| parts.contains(&name) || name.ends_with("-line");
     let all = published.0["$defs"].as_object().unwrap().keys();
     let missing: Vec<&String> =
-        all.filter(|name| !parts.contains(&name.as_str()) && *name != "onboard" && !seen.contains(*name)).collect();
+        all.filter(|name| !is_part(name) && *name != "onboard" && !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "no line of the matrix has such data: {missing:?}");
 }
 
@@ -83,7 +187,21 @@ fn onboarding_prints_the_published_form() {
 fn a_changed_form_is_refused() {
     let published = Published::read();
     let documents = |line: &str| World::healthy().embedding(healthy).run(&format!("{line} --json")).json();
-    for line in ["status", "sessions list", "models list", "approvals list", "doctor", "gateway status", "logs"] {
+    for line in [
+        "status",
+        "sessions list",
+        "models list",
+        "approvals list",
+        "doctor",
+        "gateway status",
+        "logs",
+        "agents list",
+        "message list",
+        "cron list",
+        "skills list",
+        "channels list",
+        "nodes list",
+    ] {
         let (document, command) = (documents(line), published.command(line).unwrap());
         assert_eq!(published.check(Some(&command), &document), Ok(()), "{line}");
         for field in ["ok", "data", "warnings", "next", "at"] {

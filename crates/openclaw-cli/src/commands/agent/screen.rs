@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::out::number::{bytes, thousands};
 use crate::out::visible::{Shape, visible};
 use crate::out::{Line, Tone, progress, time};
-use crate::run::{Follower, Told};
+use crate::run::{Follower, Outcome, Told};
 use crate::{peek, text};
 
 /// Draws the run. Keeps stdout and stderr from sharing a line on one terminal.
@@ -38,9 +38,9 @@ impl<'a, 'b> Screen<'a, 'b> {
                 self.break_line();
                 self.write(&text);
             }
-            Told::ToolEnded { tool, summary, is_error, took, size } => {
+            Told::ToolEnded { tool, summary, outcome, took, size } => {
                 self.break_line();
-                self.cx.note(&activity(self.cx, &tool, &summary, is_error, took, size));
+                self.cx.note(&activity(self.cx, &tool, &summary, outcome, took, size));
             }
             Told::Answered { decision, .. } => {
                 let copy = match decision.as_str() {
@@ -73,13 +73,20 @@ impl<'a, 'b> Screen<'a, 'b> {
     }
 }
 
-fn activity(cx: &Cx<'_>, tool: &str, summary: &str, is_error: bool, took: Duration, size: usize) -> Line {
+fn activity(cx: &Cx<'_>, tool: &str, summary: &str, outcome: Outcome, took: Duration, size: usize) -> Line {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let tail = format!("{:>9}  {}.{} s", bytes(size), took_ms / 1000, took_ms % 1000 / 100);
+    let (tone, mark) = match outcome {
+        Outcome::Ok => (Tone::Dim, "-"),
+        Outcome::Failed => (Tone::Failed, "x"),
+        Outcome::Denied => (Tone::Waits, "x"),
+        Outcome::Unknown => (Tone::Waits, "?"),
+    };
+    // What went well needs no word; a colour alone says nothing.
+    let word = if outcome == Outcome::Ok { String::new() } else { format!("  {}", cx.say(outcome.word(), &[])) };
+    let tail = format!("{:>9}  {}.{} s{word}", bytes(size), took_ms / 1000, took_ms % 1000 / 100);
     // Two marks and spaces, the tool's column, two gaps.
-    let room = cx.width().saturating_sub(4 + 12 + 2 + tail.len());
+    let room = cx.width().saturating_sub(4 + 12 + 2 + unicode_width::UnicodeWidthStr::width(tail.as_str()));
     let summary = crate::out::table::cut_middle(&visible(summary, Shape::Cell), room.max(8));
-    let (tone, mark) = if is_error { (Tone::Failed, "x") } else { (Tone::Dim, "-") };
     Line::new()
         .text("  ")
         .tone(tone, mark)

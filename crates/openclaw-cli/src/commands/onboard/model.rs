@@ -1,11 +1,9 @@
 //! The first question: which model, with which key. The model must answer before
 //! the next question comes; a rejected key is told here and only here.
 
-use std::path::{Path, PathBuf};
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use super::{Arguments, choose, record::Record, say};
+use super::{Arguments, choose, record::Record, say, trial};
 use crate::backend::LocalServer;
 use crate::cx::Cx;
 use crate::exchange::exchange;
@@ -21,7 +19,7 @@ pub(super) const OFFLINE: &str = "offline/rules";
 const KEY_REJECTED: &str = "KEY_REJECTED";
 
 /// Where the chosen model stands in the configuration.
-const PRIMARY: &str = "agents.defaults.model.primary";
+pub(super) const PRIMARY: &str = "agents.defaults.model.primary";
 
 /// Longest key; longer input is a pasted file, not a key.
 const KEY_BYTES_MAX: usize = 4096;
@@ -71,32 +69,54 @@ pub(super) async fn ask(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record)
         return Ok(());
     }
     let servers = cx.backend.local_models().await;
+    let mut again = unproven(cx, arguments, record).await?;
     loop {
-        let choice = match &arguments.model {
-            Some(model) => given(cx, arguments, model, &servers).await?,
-            None => interactive(cx, &servers).await?,
+        let choice = match (again.take(), &arguments.model) {
+            (Some(choice), _) => choice,
+            (None, Some(model)) => given(cx, arguments, model, &servers).await?,
+            (None, None) => interactive(cx, &servers).await?,
         };
-        let before = Before::of(cx)?;
+        trial::begin(cx, record, &choice.model)?;
         keep(cx, &choice).await?;
         let failure = match prove(cx, &choice).await {
-            Ok(()) => {
-                record.model = Some(choice.model);
-                return record.write(cx);
-            }
+            Ok(()) => return trial::succeed(cx, record, choice.model),
             Err(failure) => failure,
         };
-        if failure.code == KEY_REJECTED {
-            before.restore(cx).await?;
+        let is_rejected = failure.code == KEY_REJECTED;
+        if is_rejected {
+            trial::undo(cx, record).await?;
         }
         if arguments.model.is_some() || !cx.can_ask() {
             return Err(failure);
         }
         say(cx, &Line::marked(Tone::Failed, "x", &failure.message));
-        let answer = cx.ask(&cx.say(&text::ONBOARD_RETRY, &[]), "--model").await?;
-        if answer.eq_ignore_ascii_case("s") {
-            return Err(failure);
+        match cx.ask(&cx.say(&text::ONBOARD_RETRY, &[]), "--model").await?.to_ascii_lowercase().as_str() {
+            "s" => return Err(failure),
+            // The server may have been started meanwhile.
+            "r" if !is_rejected => again = Some(choice),
+            _ => trial::undo(cx, record).await?,
         }
     }
+}
+
+/// Takes up a model that an earlier run was stopped at before it answered: it is tried
+/// again, unless another one was asked for or it was not all written down.
+async fn unproven(cx: &Cx<'_>, arguments: &Arguments, record: &mut Record) -> Result<Option<Choice>, Failure> {
+    let Some(trial) = record.trial.clone() else { return Ok(None) };
+    let is_other = arguments.model.as_ref().is_some_and(|model| *model != trial.model)
+        || arguments.key_fd.is_some()
+        || arguments.key_env.is_some()
+        || arguments.base_url.is_some();
+    if is_other || !trial::is_complete(cx, &trial) {
+        trial::undo(cx, record).await?;
+        return Ok(None);
+    }
+    say(cx, &Line::plain(cx.say(&text::ONBOARD_TRIED_AGAIN, &[("model", &trial.model)])));
+    let provider = trial.model.split('/').next().unwrap_or_default();
+    let known = PROVIDERS.iter().chain([&CUSTOM]).find(|known| known.id == provider);
+    let key = known.and_then(|known| Some((known.variable, cx.load_config().env.get(known.variable)?.to_owned())));
+    // The address stands in the configuration already.
+    Ok(Some(Choice { model: trial.model, base_url: None, api: "", key }))
 }
 
 /// Reads the choice from flags.
@@ -252,9 +272,10 @@ fn custom(cx: &Cx<'_>, id: &str, base_url: &str, key: Option<(&'static str, Stri
 }
 
 /// Writes the choice: the key to the private `.env`, the rest to the configuration.
+/// The model comes last: once it stands there, everything does.
 async fn keep(cx: &Cx<'_>, choice: &Choice) -> Result<(), Failure> {
     if let Some((variable, key)) = &choice.key {
-        keep_key(cx, variable, key)?;
+        trial::keep_key(cx, variable, key)?;
     }
     if let Some(base_url) = &choice.base_url {
         let (provider, id) = choice.model.split_once('/').unwrap_or_default();
@@ -265,39 +286,7 @@ async fn keep(cx: &Cx<'_>, choice: &Choice) -> Result<(), Failure> {
         crate::commands::config::write_own(cx, &format!("models.providers.{provider}"), Some(entry)).await?;
     }
     let model = (choice.model != OFFLINE).then(|| json!(choice.model));
-    set_primary(cx, model).await
-}
-
-async fn set_primary(cx: &Cx<'_>, model: Option<Value>) -> Result<(), Failure> {
-    if model.is_none() && cx.load_config().get(PRIMARY).is_none() {
-        return Ok(());
-    }
-    crate::commands::config::write_own(cx, PRIMARY, model).await.map(drop)
-}
-
-/// What stood there before a key was tried: a rejected one must not cost the
-/// person a key and a model that worked.
-struct Before {
-    keys: Option<String>,
-    primary: Option<Value>,
-}
-
-impl Before {
-    fn of(cx: &Cx<'_>) -> Result<Before, Failure> {
-        let primary = cx.load_config().get(PRIMARY).cloned();
-        Ok(Before { keys: read_keys(&keys_path(cx))?, primary })
-    }
-
-    async fn restore(self, cx: &Cx<'_>) -> Result<(), Failure> {
-        let path = keys_path(cx);
-        let restored = match self.keys {
-            Some(text) => crate::identity::write_private(&path, &text),
-            None if path.exists() => std::fs::remove_file(&path),
-            None => Ok(()),
-        };
-        restored.map_err(|error| Failure::file("write", &path, &error))?;
-        set_primary(cx, self.primary).await
-    }
+    trial::set_primary(cx, model).await
 }
 
 /// Tells whether a key is already there, in the environment or in a `.env` file.
@@ -310,39 +299,9 @@ pub(super) fn keep_for_service(cx: &Cx<'_>, record: &Record) -> Result<(), Failu
     let provider = record.model.as_deref().and_then(|model| model.split('/').next()).unwrap_or_default();
     let known = PROVIDERS.iter().find(|known| known.id == provider);
     match known.and_then(|known| Some((known.variable, cx.env.get(known.variable)?))) {
-        Some((variable, key)) => keep_key(cx, variable, key),
+        Some((variable, key)) => trial::keep_key(cx, variable, key),
         None => Ok(()),
     }
-}
-
-/// Puts a key into `<state>/.env`, which only its owner can read.
-fn keep_key(cx: &Cx<'_>, variable: &str, key: &str) -> Result<(), Failure> {
-    let path = keys_path(cx);
-    let before = read_keys(&path)?.unwrap_or_default();
-    let text = with_variable(&before, variable, key);
-    crate::identity::write_private(&path, &text).map_err(|error| Failure::file("write", &path, &error))
-}
-
-fn keys_path(cx: &Cx<'_>) -> PathBuf {
-    cx.home.state_dir.join(".env")
-}
-
-fn read_keys(path: &Path) -> Result<Option<String>, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::file("read", path, &error)),
-    }
-}
-
-fn with_variable(before: &str, variable: &str, value: &str) -> String {
-    let is_other = |line: &&str| {
-        let name = line.trim_start().trim_start_matches("export ").split('=').next().unwrap_or_default();
-        name.trim() != variable
-    };
-    let mut text: String = before.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
-    text.push_str(&format!("{variable}='{}'\n", value.replace('\'', "")));
-    text
 }
 
 /// Has the model answer, inside this process.
@@ -370,7 +329,8 @@ fn refused(cx: &Cx<'_>, choice: &Choice, cause: &str) -> Failure {
             let tail: String = key.chars().skip(key.chars().count().saturating_sub(2)).collect();
             let tail = cx.say(&text::ONBOARD_KEY_TAIL, &[("tail", &tail)]);
             let provider = choice.model.split('/').next().unwrap_or_default();
-            let name = PROVIDERS.iter().find(|known| known.id == provider).map_or(provider, |known| known.name);
+            let mut known = PROVIDERS.iter().chain([&CUSTOM]);
+            let name = known.find(|known| known.id == provider).map_or(provider, |known| known.name);
             let cause = cause.replace(key.as_str(), "****");
             cx.say(&text::ONBOARD_KEY_REJECTED, &[("name", name), ("cause", &cause), ("tail", &tail)])
         }
@@ -386,13 +346,7 @@ fn refused(cx: &Cx<'_>, choice: &Choice, cause: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_key, with_variable};
-
-    #[test]
-    fn a_key_replaces_its_own_line_and_no_other() {
-        let before = "# mine\nOTHER=1\nexport MY_KEY=old\n";
-        assert_eq!(with_variable(before, "MY_KEY", "new"), "# mine\nOTHER=1\nMY_KEY='new'\n");
-    }
+    use super::check_key;
 
     #[test]
     fn keys_are_one_word() {

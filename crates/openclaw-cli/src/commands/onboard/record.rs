@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::trial::Trial;
 use crate::cx::Cx;
 use crate::failure::Failure;
 use crate::identity::write_private;
@@ -15,6 +16,8 @@ use crate::identity::write_private;
 pub(super) struct Record {
     /// The chosen model, once it has answered.
     pub(super) model: Option<String>,
+    /// The model that is being tried; until it answers nothing of it is proven.
+    pub(super) trial: Option<Trial>,
     /// The chosen folder, once it was found writable.
     pub(super) workspace: Option<PathBuf>,
     /// Whether the gateway is kept running.

@@ -63,6 +63,19 @@ impl Terminal {
         self.top = self.rows.len().saturating_sub(height).min(self.at.0);
     }
 
+    /// Becomes another size as some terminals do: what is on screen is cut, and nothing
+    /// that was cut comes back. The row of the cursor stays on screen.
+    pub(crate) fn resize_by_cutting(&mut self, columns: usize, height: usize) {
+        for row in self.rows.iter_mut().skip(self.top) {
+            row.truncate(columns);
+        }
+        (self.columns, self.height, self.is_strict) = (columns, height, false);
+        self.at.1 = self.at.1.min(columns - 1);
+        self.top = self.top.max((self.at.0 + 1).saturating_sub(height));
+        // Rows that are no longer on the screen below the cursor are lost.
+        self.rows.truncate(self.top + height);
+    }
+
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         let mut rest = std::str::from_utf8(bytes).unwrap();
         while !rest.is_empty() {
@@ -206,6 +219,26 @@ fn a_resize_there_and_back_loses_nothing_that_was_printed() {
         bench.draw(&[], &live(&["> x", "foot"], (0, 3)));
     }
     assert_eq!(bench.terminal.lines(), ["kept", "> x", "foot"]);
+}
+
+#[test]
+fn rows_above_the_region_stay_whatever_the_terminal_makes_of_long_rows() {
+    let long = "x".repeat(150);
+    let region = live(&[&long, &long, "> x", "foot"], (2, 3));
+    let kinds: [fn(&mut Terminal, usize, usize); 2] = [Terminal::resize, Terminal::resize_by_cutting];
+    for resize in kinds {
+        let mut bench = Bench::new(200, 20);
+        bench.draw(&["kept 1", "kept 2", "kept 3"], &region);
+        for columns in [40, 60, 30, 200] {
+            resize(&mut bench.terminal, columns, 20);
+            bench.screen.resize(columns).unwrap();
+            bench.terminal.take(&std::mem::take(&mut bench.screen.out));
+            bench.draw(&[], &live(&["> x", "foot"], (0, 3)));
+            let lines = bench.terminal.lines();
+            assert_eq!(lines[..3], ["kept 1", "kept 2", "kept 3"], "{columns}");
+            assert_eq!(lines[lines.len() - 2..], ["> x", "foot"], "{columns}");
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::peek;
 use crate::tui::approval::{ASKS_MAX, Ask};
 use crate::tui::card::Card;
 use crate::tui::row::Look;
-use crate::tui::text::{self, Say};
+use crate::tui::text::{self, Copy};
 
 /// Runs remembered after their end.
 const ENDED_MAX: usize = 32;
@@ -308,7 +308,7 @@ impl State {
     pub(super) fn answered(&mut self, id: &str, decision: &str, by: &str) {
         let Some(at) = self.asks.iter().position(|ask| ask.id == id) else { return };
         let Some(ask) = self.asks.remove(at) else { return };
-        let (look, say): (Look, &Say) = match decision {
+        let (look, say): (Look, &Copy) = match decision {
             "allow-once" => (Look::Done, &text::ALLOWED_ONCE),
             "allow-always" => (Look::Done, &text::ALLOWED_ALWAYS),
             "deny" => (Look::Waits, &text::DENIED_BY),

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Asked, Effect, State, call};
 use crate::tui::approval::Armed;
 use crate::tui::command;
+use crate::tui::outside::NotEdited;
 use crate::tui::pick::{Choice, Pick};
 use crate::tui::text;
 
@@ -179,6 +180,9 @@ impl State {
             KeyCode::Esc => self.escape(effects),
             KeyCode::F(1) => self.perform(command::Verb::Help, "", effects),
             KeyCode::Char('j') if is_ctrl => self.editor.insert("\n"),
+            KeyCode::Char('g') if is_ctrl && self.asks.is_empty() => {
+                effects.push(Effect::Edit(self.editor.text().to_owned()));
+            }
             KeyCode::Char('p') if is_ctrl && self.asks.is_empty() => self.open(Pick::palette(self.lang)),
             KeyCode::Char('r') if is_ctrl && self.asks.is_empty() => self.search_history(),
             KeyCode::Char('x') if is_ctrl => self.is_leader = true,
@@ -271,6 +275,18 @@ impl State {
         if self.turn.is_some() {
             self.say(&text::STOPPING, &[]);
             self.interrupt(effects);
+        }
+    }
+
+    /// Takes the line back from the person's editor.
+    pub(crate) fn edited(&mut self, now: i64, result: Result<String, NotEdited>) {
+        self.now = now;
+        // Whatever was typed meanwhile was typed elsewhere.
+        self.typed_at = now;
+        match result {
+            Ok(text) => self.editor.set(&text),
+            Err(NotEdited::NoEditor) => self.say(&text::NO_EDITOR, &[]),
+            Err(NotEdited::Failed(cause)) => self.say(&text::NOT_EDITED, &[("cause", &cause)]),
         }
     }
 

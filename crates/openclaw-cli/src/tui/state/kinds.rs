@@ -25,8 +25,14 @@ pub(crate) enum Input {
 /// Something to do outside.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
-    Call { asked: Asked, method: &'static str, params: Value },
+    Call {
+        asked: Asked,
+        method: &'static str,
+        params: Value,
+    },
     Bell,
+    /// Open this text in the person's editor.
+    Edit(String),
     Quit,
 }
 

@@ -116,3 +116,20 @@ fn calls_that_began_together_are_folded_whatever_order_they_end_in() {
     transcript.end_run("r");
     assert_eq!(printed(&mut transcript), ["> read x6  ok  18 B"]);
 }
+
+#[test]
+fn a_denied_call_of_the_history_is_denied_with_its_time() {
+    let mut transcript = Transcript::new(80, Lang::En);
+    let call = json!([{"type": "toolCall", "id": "1", "name": "exec", "arguments": {"command": "rm x"}}]);
+    let entries = [
+        json!({"role": "assistant", "content": call, "stopReason": "toolUse", "__openclaw": {"seq": 1, "runId": "r"}}),
+        json!({"role": "toolResult", "toolCallId": "1", "toolName": "exec", "isError": true, "durationMs": 12,
+            "content": [{"type": "text", "text": "no"}], "details": {"status": "denied"}, "__openclaw": {"seq": 2}}),
+    ];
+    let mut owner = String::new();
+    for entry in &entries {
+        transcript.history(entry, &mut owner, &|_| String::new());
+    }
+    transcript.end_run("r");
+    assert_eq!(printed(&mut transcript), ["x exec  rm x  12 ms  denied  2 B"]);
+}

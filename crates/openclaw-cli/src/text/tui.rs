@@ -1,35 +1,10 @@
-//! Copy of the terminal UI in English and Chinese. Commands, keys, paths and ids
-//! stay as they are in both.
+//! Messages that only the terminal UI shows; those it shares with the commands are
+//! taken from their table.
 
-use crate::text::Lang;
-pub(crate) use crate::text::fill;
+pub(crate) use crate::text::{APPROVAL_FOLDER as FOLDER, APPROVAL_WHY as WHY, ASKING as WORKING, OK, RUN_FAILED};
+pub(crate) use crate::text::{Copy, copy, fill};
 
-/// One message in both languages; `{name}` marks are filled in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Say {
-    en: &'static str,
-    zh: &'static str,
-}
-
-impl Say {
-    /// Returns the message in a language.
-    pub(crate) fn in_lang(&self, lang: Lang) -> &'static str {
-        match lang {
-            Lang::En => self.en,
-            Lang::Zh => self.zh,
-        }
-    }
-}
-
-macro_rules! say {
-    ($($name:ident = $en:literal, $zh:literal;)*) => {
-        $(pub(crate) const $name: Say = Say { en: $en, zh: $zh };)*
-        #[cfg(test)]
-        const ALL: &[(&str, Say)] = &[$((stringify!($name), $name),)*];
-    };
-}
-
-say! {
+copy! {
     // Conversation
     YOU = "you", "你";
     ASSISTANT = "assistant", "智能体";
@@ -38,31 +13,23 @@ say! {
     CONVERSATION = "conversation {key}", "会话 {key}";
     EARLIER = "earlier messages are kept: openclaw sessions show {key}", "更早的消息仍保留：openclaw sessions show {key}";
     STOPPED = "stopped by {who}", "已被 {who} 停止";
-    RUN_FAILED = "the run failed: {cause}", "运行失败：{cause}";
     REPLACED = "the answer above was withdrawn; what stands instead:", "上面的回答已撤回，以下面的为准：";
     NOT_SENT = "not sent, it is back on the line: {cause}", "未发送，内容已放回输入行：{cause}";
     FAILED_TO = "{what} failed: {cause}", "{what} 失败：{cause}";
     // Tools
     RUNNING = "running", "运行中";
-    OK = "ok", "完成";
-    FAILED = "failed", "失败";
-    DENIED = "denied", "已拒绝";
-    MAY_HAVE_RUN = "may have run", "可能已执行";
     NO_CARD = "no tool has run in this conversation yet", "本会话还没有运行过工具";
     ARGUMENTS = "arguments", "参数";
     OUTPUT_TAIL = "output, last {shown} of {all} lines", "输出，共 {all} 行，末 {shown} 行";
     THINKING = "thinking", "思考中";
     THOUGHT = "thought", "思考内容";
     NO_THOUGHT = "no thinking was shown in this conversation yet", "本会话还没有思考内容";
-    WORKING = "working", "工作中";
     PLAN = "plan", "计划";
     // Approvals
     NEEDS_YOU = "NEEDS YOU", "等你决定";
     LEFT = "{span} left", "剩余 {span}";
     WANTS = "{agent} wants to run {tool}", "{agent} 想执行 {tool}";
-    WHY = "why asked", "询问原因";
     RULE = "rule", "规则";
-    FOLDER = "in", "目录";
     KEYS_ONCE = "[a] allow this once", "[a] 允许一次";
     KEYS_ALWAYS = "[w] always allow exactly this", "[w] 始终允许完全相同的调用";
     KEYS_DENY = "[d] deny   [n] deny with a note", "[d] 拒绝   [n] 附言拒绝";
@@ -92,6 +59,8 @@ say! {
     LEAVE_ENDS = "Ctrl+C again leaves and ends the run", "再按 Ctrl+C 退出并结束运行";
     OFFLINE_KEPT = "offline; your text is kept", "已离线，输入内容会保留";
     UNKNOWN_COMMAND = "there is no command /{name}; /help lists them", "没有命令 /{name}；/help 查看全部";
+    NO_EDITOR = "no editor is named: set VISUAL or EDITOR", "没有指定编辑器：请设置 VISUAL 或 EDITOR";
+    NOT_EDITED = "not edited, the line is as it was: {cause}", "未编辑，输入行保持原样：{cause}";
     NO_MATCH = "no match", "没有匹配";
     // Status
     LIVE = "live", "在线";
@@ -116,31 +85,10 @@ say! {
     DONE_RESET = "started over", "已重新开始";
     NO_APPROVALS = "no approval waits here", "这里没有待定审批";
     STATUS_OK = "working: gateway {version} answered in {span}", "正常：网关 {version}，{span} 内响应";
-    KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+O last tool; Alt+T thinking; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+O 最近工具；Alt+T 思考；Ctrl+C 两次退出";
+    KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+G editor; Ctrl+O last tool; Alt+T thinking; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+G 编辑器；Ctrl+O 最近工具；Alt+T 思考；Ctrl+C 两次退出";
     G_RUN = "Run", "运行";
     G_VIEW = "View", "查看";
     G_MODEL = "Model", "模型";
     G_SAFETY = "Safety", "安全";
     G_GO = "Go", "前往";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ALL;
-
-    fn marks(text: &str) -> Vec<&str> {
-        let mut marks: Vec<&str> =
-            text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect();
-        marks.sort_unstable();
-        marks
-    }
-
-    #[test]
-    fn both_languages_have_every_message_with_the_same_marks_and_manners() {
-        for (name, say) in ALL {
-            assert!(!say.en.is_empty() && !say.zh.is_empty(), "{name}");
-            assert_eq!(marks(say.en), marks(say.zh), "{name}");
-            assert!(!say.en.contains('!') && !say.zh.contains(['！', '您']), "{name}");
-        }
-    }
 }
