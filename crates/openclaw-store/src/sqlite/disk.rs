@@ -45,7 +45,8 @@ impl Disk {
     /// Opens a database that is there. For writing too, because even a reader of
     /// a write-ahead log must be able to make its index.
     pub(super) fn open(&self, path: &Path) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        // A connection belongs to one thread, so SQLite need not lock it at every call.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
         match &self.vfs {
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
             None => Connection::open_with_flags(path, flags),

@@ -2,9 +2,9 @@ use std::sync::mpsc;
 
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::event::RunEvent;
-use openclaw_domain::ids::{CallId, Epoch, Seq};
+use openclaw_domain::ids::{CallId, Epoch, Seq, SessionKey};
 use openclaw_domain::message::{ToolResult, ToolStatus, UserTurn};
-use openclaw_domain::ports::{Batch, Durability, Journal, JournalError, Sessions};
+use openclaw_domain::ports::{Admission, Batch, Durability, Journal, JournalError, Sessions};
 use openclaw_domain::session::{EntryQuery, SessionChange};
 use openclaw_domain::tool::Effect;
 use openclaw_testkit::contract::journal::{admission, batch, ending, key, run_id};
@@ -271,9 +271,9 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     let key = key("keys");
     store.admit(admission(&key, "r1", "hi")).await.unwrap();
     let mut events = Vec::new();
-    for id in ["a", "b"] {
+    for (id, digest) in [("a", "00ff"), ("b", "01ff")] {
         let call: CallId = id.parse().unwrap();
-        let digest = format!("{id}{id}");
+        let digest = digest.to_owned();
         events.push(RunEvent::ToolIntent {
             call: call.clone(),
             tool: "pay".into(),
@@ -343,4 +343,34 @@ async fn an_event_that_is_too_large_is_refused_before_it_is_queued() {
     let huge = Batch { events: vec![RunEvent::ModelDelta { text }], epoch: Epoch(1), ..batch(&key, "r1", 3) };
     let error = store.append(huge).await.unwrap_err().to_string();
     assert!(error.contains("model_delta is") && error.contains("more than the limit"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_write_leaves_the_others_of_its_group() {
+    let (_folder, store) = store();
+    let keys: Vec<_> = (0..20).map(|n| key(&format!("g{n}"))).collect();
+    // All are queued before the first is committed, so they share transactions.
+    let writes = keys.iter().enumerate().map(|(n, key)| {
+        let store = store.clone();
+        async move {
+            let empty = Admission { events: Vec::new(), ..admission(key, "r1", "hi") };
+            let admission = if n % 5 == 3 { empty } else { admission(key, "r1", "hi") };
+            let admitted = store.admit(admission).await.is_ok();
+            // The same position twice: the second is refused by the database's own thread.
+            let first = store.append(batch_of(key, 3)).await.is_ok();
+            let second = store.append(batch_of(key, 3)).await.is_ok();
+            (admitted, first, second)
+        }
+    });
+    for (n, written) in futures_util::future::join_all(writes).await.into_iter().enumerate() {
+        let is_there = n % 5 != 3;
+        assert_eq!(written, (is_there, is_there, false), "{n}");
+    }
+    for (n, key) in keys.iter().enumerate().filter(|(n, _)| n % 5 != 3) {
+        assert_eq!(store.events(key, &run_id("r1"), Seq(0), 10).await.unwrap().len(), 3, "{n}");
+    }
+}
+
+fn batch_of(key: &SessionKey, first: u64) -> Batch {
+    Batch { events: vec![RunEvent::DeadlinePassed], ..batch(key, "r1", first) }
 }

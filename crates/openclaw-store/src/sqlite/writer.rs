@@ -3,7 +3,7 @@
 //! Callers queue jobs; the thread takes what has gathered while the previous
 //! group was being committed, runs it in one transaction and answers after the
 //! commit. Group commit is what makes a synced write per request affordable.
-//! A job that fails is rolled back to its savepoint; the others are kept. When
+//! A job that is refused is undone by itself; the others are kept. When
 //! the whole transaction is lost (a full disk), every job is tried again alone,
 //! so that only those that cannot be written fail. Jobs are therefore `Fn`.
 
@@ -86,30 +86,62 @@ impl Thread {
     }
 
     /// Runs jobs in one transaction. After an error nothing of it is kept.
+    ///
+    /// Refusals are rare, so the first try has no savepoints: they would make
+    /// SQLite copy every page before it changes. A refusal undoes the whole try,
+    /// and the second one has a savepoint for each job.
     fn transact(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         self.set_durability(group)?;
+        if self.attempt(group, Self::run_plainly)? {
+            return Ok(());
+        }
+        self.attempt(group, Self::run_guarded).map(drop)
+    }
+
+    /// Commits when `run` says that everything may be kept; otherwise undoes it.
+    fn attempt(
+        &self,
+        group: &mut [Box<dyn Job>],
+        run: impl Fn(&Self, &mut [Box<dyn Job>]) -> Result<bool, Failure>,
+    ) -> Result<bool, Failure> {
         self.execute("begin immediate")?;
-        let result = self.run_jobs(group).and_then(|()| self.execute("commit"));
-        if result.is_err() && !self.db.is_autocommit() {
+        let result =
+            run(self, group).and_then(|keep| if keep { self.execute("commit").map(|()| true) } else { Ok(false) });
+        if !matches!(result, Ok(true)) && !self.db.is_autocommit() {
             self.execute("rollback")?;
         }
         result
     }
 
-    fn run_jobs(&self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    /// Runs jobs until one is refused; tells whether none was.
+    fn run_plainly(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
+        for job in group {
+            let keep = job.run(&self.db);
+            self.check_open()?;
+            if !keep {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Runs all jobs, each refused one undone by itself.
+    fn run_guarded(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         for job in group {
             self.execute("savepoint job")?;
             let keep = job.run(&self.db);
-            // Some failures make SQLite roll back the whole transaction by itself.
-            if self.db.is_autocommit() {
-                return Err(Failure::Full);
-            }
+            self.check_open()?;
             if !keep {
                 self.execute("rollback to job")?;
             }
             self.execute("release job")?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Some failures make SQLite roll back the whole transaction by itself.
+    fn check_open(&self) -> Result<(), Failure> {
+        if self.db.is_autocommit() { Err(Failure::Full) } else { Ok(()) }
     }
 
     /// Syncs the commit when any job of the group needs it: syncing the log
