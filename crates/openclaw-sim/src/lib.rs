@@ -5,4 +5,7 @@
 //! build can wait for, the binary as many as somebody asks for:
 //! `cargo run -p openclaw-sim -- power-cut --cuts 5000`.
 
+pub mod claims;
+mod log;
+pub mod network;
 pub mod power;

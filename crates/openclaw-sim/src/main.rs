@@ -2,13 +2,15 @@
 //!
 //! `openclaw-sim power-cut [--cuts 5000] [--seed 0]`: chains of power cuts, each
 //! with the next seed, until so many cuts were made.
+//! `openclaw-sim network [--worlds 10000] [--seed 0]`: so many worlds, each with
+//! the next seed.
 
 #![expect(clippy::print_stdout, reason = "a program without a log")]
 
 use anyhow::{Context as _, Result, bail, ensure};
-use openclaw_sim::power;
+use openclaw_sim::{network, power};
 
-const USAGE: &str = "usage: openclaw-sim power-cut [--cuts 5000] [--seed 0]";
+const USAGE: &str = "usage: openclaw-sim power-cut [--cuts 5000] [--seed 0] | network [--worlds 10000] [--seed 0]";
 
 /// Power cuts in a row on one database.
 const CUTS_PER_CHAIN: usize = 26;
@@ -19,6 +21,10 @@ fn main() -> Result<()> {
         Some("power-cut") => {
             let [cuts, seed] = numbers(args, [("--cuts", 5000), ("--seed", 0)])?;
             power_cuts(usize::try_from(cuts)?, seed)
+        }
+        Some("network") => {
+            let [worlds, seed] = numbers(args, [("--worlds", 10_000), ("--seed", 0)])?;
+            networks(worlds, seed)
         }
         _ => bail!(USAGE),
     }
@@ -41,6 +47,22 @@ fn power_cuts(cuts: usize, first_seed: u64) -> Result<()> {
     println!(
         "{done} power cuts: {inputs} accepted inputs and {tools} started tools are all there; \
          {forgotten} writes without a barrier are gone, none with a later one kept"
+    );
+    Ok(())
+}
+
+fn networks(worlds: u64, first_seed: u64) -> Result<()> {
+    let (mut inputs, mut boots, mut cuts) = (0, 0, 0);
+    for seed in first_seed..first_seed.saturating_add(worlds) {
+        let report = network::run(network::Plan { seed, inputs: 3, faults: 5, planted: None })?;
+        ensure!(report.broken.is_empty(), "{}", report.broken.join("\n"));
+        inputs += report.inputs;
+        boots += report.boots;
+        cuts += report.cuts;
+    }
+    println!(
+        "{worlds} worlds: {inputs} accepted inputs were answered once and seen whole, \
+         over {boots} starts of the server and {cuts} cuts of the network"
     );
     Ok(())
 }

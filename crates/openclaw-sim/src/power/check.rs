@@ -8,6 +8,8 @@ use openclaw_domain::ports::{Journal, JournalError, Sessions};
 use openclaw_domain::session::EntryQuery;
 use openclaw_store::Store;
 
+use crate::log;
+
 use super::history::{History, Name, Write};
 
 /// Most events of one run.
@@ -40,7 +42,7 @@ pub(super) async fn check(store: &Store, history: &mut History) -> Findings {
                 continue;
             }
         };
-        findings.broken.extend(judge_log(&name, &found));
+        findings.broken.extend(log::judge(&name.1, &found));
         if has_open_call(&found) {
             open_calls.insert(name.1.clone());
         }
@@ -85,25 +87,6 @@ fn is_there(write: &Write, found: &[Recorded]) -> bool {
 /// An input is accepted before anybody has claimed its run.
 fn epoch_of(write: &Write, event: &RunEvent) -> Epoch {
     if matches!(event, RunEvent::Accepted { .. }) { Epoch(0) } else { write.epoch }
-}
-
-/// I1 and I2: positions without a gap, epochs that never go back, one claim at the start of each.
-fn judge_log(name: &Name, found: &[Recorded]) -> Vec<String> {
-    let mut broken = Vec::new();
-    let mut epoch = Epoch(0);
-    for (n, recorded) in found.iter().enumerate() {
-        if recorded.seq.0 != n as u64 + 1 {
-            broken.push(format!("run {}: position {} stands at {}", name.1, recorded.seq.0, n + 1));
-        }
-        let is_claim = matches!(recorded.event, RunEvent::Claimed { .. });
-        // An admission is `accepted` and the first claim; every later epoch begins with its claim.
-        let must_claim = n == 1 || n > 1 && recorded.epoch > epoch;
-        if recorded.epoch < epoch || is_claim != must_claim {
-            broken.push(format!("run {}: epoch {} at {}", name.1, recorded.epoch.0, recorded.seq.0));
-        }
-        epoch = recorded.epoch;
-    }
-    broken
 }
 
 fn has_open_call(found: &[Recorded]) -> bool {
