@@ -19,13 +19,17 @@ const fn ban(word: &'static str, except: &'static [&'static str], instead: &'sta
 
 const BANS: &[Ban] = &[
     ban("reqwest::", &["sandbox"], "use the Net port"),
-    ban("tokio::process", &["sandbox", "app"], "use the Processes port"),
-    ban("process::Command", &["sandbox", "app"], "use the Processes port"),
-    ban("std::fs", &["sandbox", "store", "config", "cli", "app", "client", "testkit", "powercut", "sim"], "use the Files port"),
+    ban("tokio::process", &["chaos", "sandbox", "app"], "use the Processes port"),
+    ban("process::Command", &["chaos", "sandbox", "app"], "use the Processes port"),
+    ban(
+        "std::fs",
+        &["chaos", "sandbox", "store", "config", "cli", "app", "client", "testkit", "powercut", "sim"],
+        "use the Files port",
+    ),
     ban("tokio::fs", &["sandbox"], "use the Files port"),
-    ban("env::var", &["config", "testkit"], "read the environment through openclaw-config"),
-    ban("SystemTime::now", &["app", "store", "config", "client", "cli", "testkit"], "use the Clock port"),
-    ban("Instant::now", &["app", "client", "cli", "testkit", "sandbox"], "use the Clock port"),
+    ban("env::var", &["chaos", "config", "testkit"], "read the environment through openclaw-config"),
+    ban("SystemTime::now", &["chaos", "app", "store", "config", "client", "cli", "testkit"], "use the Clock port"),
+    ban("Instant::now", &["chaos", "app", "client", "cli", "testkit", "sandbox"], "use the Clock port"),
     ban("rusqlite", &["store", "powercut", "sim"], "use the storage ports"),
     ban(".expose()", &["sandbox", "security"], "pass the Secret on; only sandbox and security look inside"),
     ban("impl Gate for", &["security", "testkit"], "gates are written in security only"),

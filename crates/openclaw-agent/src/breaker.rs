@@ -5,9 +5,10 @@
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::run::Limit;
 use openclaw_domain::{Limits, ToolCall, ToolResult};
+use serde::{Deserialize, Serialize};
 
 /// Counts repetitions and failures in a row.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Breaker {
     last: Option<(String, String, String)>,
     repeats: u32,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
+use openclaw_domain::ports::{Compacted, Snapshotted};
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
 use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Timestamp};
@@ -20,6 +22,12 @@ pub(crate) enum Command {
     Resolve { id: String, decision: Decision, by: String },
     /// A person said what became of a call.
     Answer { id: String, answer: Answer, by: String },
+    /// Keep a checkpoint of this run, if it works.
+    Snapshot { run: RunId, reply: oneshot::Sender<Snapshotted> },
+    /// Show older turns as a summary.
+    Compact { reply: oneshot::Sender<Result<Compacted, Fault>> },
+    /// Show turns again.
+    UndoCompaction { id: u64, by: String, reply: oneshot::Sender<Result<Kept, Fault>> },
     /// Take up what an earlier process left: a run in the middle, and input that waits.
     Recover(Box<Recovered>),
     /// Drop everything and end.
@@ -49,4 +57,6 @@ pub(crate) struct Interrupted {
     pub(crate) unsure: Vec<Question>,
     /// When each call was dispatched last.
     pub(crate) started: BTreeMap<CallId, Timestamp>,
+    /// Whether it is taken from another process whose lease has expired.
+    pub(crate) is_expired: bool,
 }

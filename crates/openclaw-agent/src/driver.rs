@@ -5,6 +5,8 @@
 //! model stream and every tool of the run; the journal then shows a run without
 //! an end, which recovery picks up.
 
+mod checkpointing;
+mod compacting;
 mod journaling;
 mod performing;
 
@@ -15,15 +17,18 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, future::BoxFuture};
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Compaction;
+use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::{ModelEvent, ModelStream};
+use openclaw_domain::ports::Snapshotted;
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, Timestamp, Turn,
-    UserTurn,
+    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey,
+    Timestamp, ToolResult, Turn, UserTurn,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model_call::{self, Preparation};
 use crate::publish::Publisher;
@@ -48,6 +53,10 @@ pub(crate) enum Control {
     Resolve { approval: String, decision: Decision, by: String },
     /// A person said what became of a call.
     Answer { question: String, answer: Answer, by: String },
+    /// Keep a checkpoint.
+    Snapshot { reply: oneshot::Sender<Snapshotted> },
+    /// Show older turns as a summary before the next model call.
+    Compact,
 }
 
 /// What a run needs to go on from where its journal stands.
@@ -77,6 +86,8 @@ pub(crate) struct Start {
     /// When the calls of that process were dispatched.
     pub(crate) started: BTreeMap<CallId, Timestamp>,
     pub(crate) started_at: openclaw_domain::Timestamp,
+    /// By the monotonic clock, when the run's first lease was asked for.
+    pub(crate) claimed_at: Duration,
 }
 
 /// What a finished run leaves behind.
@@ -89,6 +100,8 @@ pub(crate) struct Finished {
     pub(crate) head: u64,
     /// The conversation, for the next turn of the session.
     pub(crate) turns: Vec<Turn>,
+    /// What of it is shown as a summary.
+    pub(crate) compaction: Option<Compaction>,
     /// Inputs of other runs it took in: they end with it.
     pub(crate) carried: Vec<RunId>,
     /// Inputs it was given but never put before the model.
@@ -133,13 +146,21 @@ pub(crate) struct Driver {
     /// How long ended calls ran, until they are told.
     took: BTreeMap<CallId, Duration>,
     started_at: openclaw_domain::Timestamp,
+    claimed_at: Duration,
+    /// When the lease was granted under which events were recorded last.
+    granted_at: Duration,
     ended: Option<Arc<Outcome>>,
+    keeping: checkpointing::Keeping,
+    shortening: compacting::Shortening,
 }
 
 /// Why a run could not be driven to its end; the journal says how far it got.
 pub(crate) struct Broken {
     /// What broke.
     pub(crate) message: String,
+    /// Whether the run belongs to another process now; then this one says
+    /// nothing more about it.
+    pub(crate) is_lost: bool,
 }
 
 impl Driver {
@@ -175,7 +196,11 @@ impl Driver {
             unsure,
             took: BTreeMap::new(),
             started_at: start.started_at,
+            claimed_at: start.claimed_at,
+            granted_at: start.claimed_at,
             ended: None,
+            keeping: checkpointing::Keeping::default(),
+            shortening: compacting::Shortening::default(),
         };
         (driver, start.effects, start.events)
     }
@@ -205,6 +230,7 @@ impl Driver {
         loop {
             let events = self.perform(effects);
             effects = if events.is_empty() && self.ended.is_none() {
+                self.checkpoint_if_due().await;
                 self.launch().await;
                 let event = self.next_event().await?;
                 self.record(event).await?
@@ -225,6 +251,7 @@ impl Driver {
             head: self.head,
             carried: self.state.carried,
             left,
+            compaction: self.state.compaction,
             turns: self.state.conversation.into_turns(),
         }
     }
@@ -233,12 +260,43 @@ impl Driver {
     async fn launch(&mut self) {
         for (permit, key) in std::mem::take(&mut self.admitted) {
             self.publisher.publish(Change::ToolStarted(permit.call().clone()));
-            self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key));
+            if let Some(refused) = self.refuse_without_lease(&permit) {
+                self.tools.push(Box::pin(std::future::ready(refused)));
+                continue;
+            }
+            self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key, self.root().clone()));
+        }
+        if self.shorten().await {
+            return;
         }
         if std::mem::take(&mut self.model_due) {
             self.publisher.publish(Change::Phase(Phase::StartingModel));
             self.stream = Some(self.start_model().await);
         }
+    }
+
+    /// Refuses a call that acts on the world once so little is left of the lease
+    /// that another process may own the run (I5). The lease that counts is the
+    /// one in force when the call's start was recorded: only that record proves
+    /// that the run was still ours.
+    fn refuse_without_lease(&self, permit: &Permit) -> Option<EndedCall> {
+        let now = self.shared.ports.clock.monotonic();
+        let acts = permit.request().effect != openclaw_domain::tool::Effect::Pure;
+        if !acts || self.shared.leases.holds(self.granted_at, now) {
+            return None;
+        }
+        tracing::warn!(run = %self.request.id, tool = permit.call().name, "not run: the lease could not be confirmed");
+        let text = "Not run: this program could not confirm in time that the run is still its own. Try again.";
+        Some(EndedCall {
+            call: permit.call().clone(),
+            result: Ok(ToolResult::notice(ToolStatus::Failed, text)),
+            took: Duration::ZERO,
+        })
+    }
+
+    /// Returns the session that actions of this lineage are named after.
+    fn root(&self) -> &SessionKey {
+        self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root)
     }
 
     async fn start_model(&mut self) -> ModelStream {
@@ -264,6 +322,7 @@ impl Driver {
             self.stopwatch.set_running(!parked, now);
             let deadline = self.stopwatch.left(self.duration_max(), now);
             let lapse = self.next_lapse();
+            let checkpoint = self.next_checkpoint();
             let flush = self.unflushed_since.map(|since| (since + DELTA_FLUSH).saturating_sub(now));
             let clock = self.shared.ports.clock.clone();
             let timer = |after: Option<Duration>| {
@@ -277,11 +336,18 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                Some(control) = self.control.recv() => {
-                    if let Some(event) = self.told(control) {
-                        return Ok(vec![event]);
+                Some(control) = self.control.recv() => match control {
+                    Control::Snapshot { reply } => self.snapshot(reply).await,
+                    control => {
+                        if let Some(event) = self.told(control) {
+                            return Ok(self.after_text(event));
+                        }
                     }
-                }
+                },
+                made = compacting::made(&mut self.shortening) => match self.shortened(made) {
+                    Some(events) => return Ok(events),
+                    None => self.launch().await,
+                },
                 item = next_of(&mut self.stream) => {
                     let events = self.model_says(item);
                     if !events.is_empty() {
@@ -296,7 +362,8 @@ impl Driver {
                         return Ok(vec![event]);
                     }
                 }
-                () = timer(deadline) => return Ok(vec![RunEvent::DeadlinePassed]),
+                () = timer(checkpoint) => self.checkpoint_if_due().await,
+                () = timer(deadline) => return Ok(self.after_text(RunEvent::DeadlinePassed)),
             }
         }
     }

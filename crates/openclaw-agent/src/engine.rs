@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Approvals, JournalError, OpenAction, Questions, Runs, Tool};
+use openclaw_domain::ports::{
+    Approvals, Compacted, JournalError, OpenAction, Questions, Runs, Snapshotted, Tool, Upkeep,
+};
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
@@ -45,11 +48,23 @@ impl Engine {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        let (count, found) = crate::recover::recover(&self.shared).await?;
-        for (session, recovered) in found {
-            tell(&self.shared, &session, Command::Recover(Box::new(recovered)))?;
+        let tell = |session: &SessionKey, found| tell(&self.shared, session, Command::Recover(Box::new(found)));
+        let recovered = crate::recover::recover(&self.shared, tell).await;
+        if recovered.is_err() {
+            // Sessions that were found already work; whoever hears of a failed
+            // start must find nothing running.
+            self.shutdown().await;
         }
-        Ok(count)
+        recovered
+    }
+
+    /// Starts what works beside the runs, until the engine is shut down: leases
+    /// are renewed, runs of owners that are gone are taken over, and messages
+    /// are sent. Call it once, after [`Engine::recover`].
+    pub fn watch(&self) {
+        self.shared.leases.keep();
+        self.shared.tasks.spawn(crate::leases::watch(self.shared.clone()));
+        self.shared.tasks.spawn(crate::outbox::dispatch(self.shared.clone()));
     }
 
     /// Stops accepting and drops all running work. Unfinished runs stay in the
@@ -67,7 +82,7 @@ impl Engine {
 }
 
 /// Hands a command to a session's actor, starting it if there is none.
-fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
+pub(crate) fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
     if shared.is_stopping() {
         return Err(Fault::new(Kind::Unavailable, "the gateway is stopping").hint("try again in a few seconds"));
     }
@@ -180,6 +195,29 @@ impl Questions for Engine {
             self.shared.actions.end(session, run, call);
         }
         Ok(settled)
+    }
+}
+
+#[async_trait]
+impl Upkeep for Engine {
+    async fn snapshot(&self, run: &RunId) -> Result<Snapshotted, Fault> {
+        let idle = || Fault::new(Kind::NotFound, format!("run {run} does not work now")).hint("openclaw runs list");
+        let found = self.shared.waiters.list(None).into_iter().find(|live| live.id == *run).ok_or_else(idle)?;
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, &found.session, Command::Snapshot { run: run.clone(), reply })?;
+        answer.await.map_err(|_dropped| idle())
+    }
+
+    async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::Compact { reply })?;
+        answer.await.map_err(|_dropped| gone())?
+    }
+
+    async fn undo_compaction(&self, session: &SessionKey, id: u64, by: &str) -> Result<Kept, Fault> {
+        let (reply, answer) = oneshot::channel();
+        tell(&self.shared, session, Command::UndoCompaction { id, by: by.to_owned(), reply })?;
+        answer.await.map_err(|_dropped| gone())?
     }
 }
 

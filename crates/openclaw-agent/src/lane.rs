@@ -5,10 +5,15 @@
 
 mod admitting;
 mod beginning;
+mod compacting;
 
+pub(crate) use compacting::KEPT_MAX;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::run::{End, Outcome, Status};
 use openclaw_domain::{Fault, RunId, RunRequest, SessionId, SessionKey, Turn};
 use tokio::sync::mpsc;
@@ -30,16 +35,21 @@ pub(crate) struct Lane {
     running: Option<Running>,
     queue: Queue,
     /// The conversation as the last turn left it, to spare reading it again.
+    /// Whoever changes it meanwhile moves the head, and then it is read anew.
     history: Option<History>,
     /// Runs that stopped because the journal refused; their end is still to be
     /// recorded, and the session takes no new turn before it is.
     unsettled: Vec<(RunId, Arc<Outcome>)>,
+    /// Commands that came while a summary was made.
+    deferred: VecDeque<Command>,
+    is_stopped: bool,
 }
 
 struct History {
     id: SessionId,
     head: u64,
     turns: Vec<Turn>,
+    compaction: Option<Compaction>,
 }
 
 struct Running {
@@ -53,7 +63,17 @@ struct Running {
 
 impl Lane {
     pub(crate) fn new(shared: Arc<Shared>, key: SessionKey, commands: mpsc::Receiver<Command>) -> Self {
-        Self { shared, key, commands, running: None, queue: Queue::default(), history: None, unsettled: Vec::new() }
+        Self {
+            shared,
+            key,
+            commands,
+            running: None,
+            queue: Queue::default(),
+            history: None,
+            unsettled: Vec::new(),
+            deferred: VecDeque::new(),
+            is_stopped: false,
+        }
     }
 
     /// Works until told to stop or idle for long.
@@ -64,7 +84,7 @@ impl Lane {
             let is_idle = self.running.is_none();
             tokio::select! {
                 biased;
-                command = self.commands.recv() => match command {
+                command = next(&mut self.deferred, &mut self.commands) => match command {
                     None | Some(Command::Stop) => return,
                     Some(command) => self.obey(command).await,
                 },
@@ -74,6 +94,9 @@ impl Lane {
                         return;
                     }
                 }
+            }
+            if self.is_stopped {
+                return;
             }
             while self.running.is_none() && !self.queue.is_empty() {
                 self.begin_next().await;
@@ -108,12 +131,33 @@ impl Lane {
             Command::Answer { id, answer, by } => {
                 self.control(Control::Answer { question: id, answer, by });
             }
+            // Dropping the reply says that the run does not work.
+            Command::Snapshot { run, reply } => {
+                if self.running.as_ref().is_some_and(|running| running.request.id == run) {
+                    self.control(Control::Snapshot { reply });
+                }
+            }
+            Command::Compact { reply } => {
+                let answer = self.compact().await;
+                let _left = reply.send(answer);
+            }
+            Command::UndoCompaction { id, by, reply } => {
+                let answer = self.undo_compaction(id, &by).await;
+                let _left = reply.send(answer);
+            }
             Command::Recover(found) => self.recover(*found).await,
             Command::Stop => {}
         }
     }
 
     async fn recover(&mut self, found: Recovered) {
+        // A turn runs already: what was found is found again once it has ended.
+        if self.running.is_some() {
+            return;
+        }
+        if let Err(fault) = self.settle().await {
+            tracing::error!(session = %self.key, %fault, "the end of a broken run could not be recorded");
+        }
         for (request, outcome) in found.joined {
             self.register(&request);
             if let Some(outcome) = outcome {
@@ -121,7 +165,9 @@ impl Lane {
             }
         }
         for request in found.waiting {
-            self.enqueue(request);
+            if !self.queue.holds(&request.id) {
+                self.enqueue(request);
+            }
         }
         if let Some(interrupted) = found.interrupted {
             self.take_up(interrupted).await;
@@ -165,7 +211,20 @@ impl Lane {
                 for (id, turn) in finished.left {
                     self.requeue(&running.request, id, turn).await;
                 }
-                self.remember(finished.session, finished.head, finished.turns);
+                self.history = Some(History {
+                    id: finished.session,
+                    head: finished.head,
+                    turns: finished.turns,
+                    compaction: finished.compaction,
+                });
+            }
+            Err(broken) if broken.is_lost => {
+                // Another process goes on with it; saying that it ended would be wrong.
+                self.history = None;
+                self.shared.actions.forget(&self.key, &running.request.id);
+                for id in running.joined.iter().chain([&running.request.id]) {
+                    self.shared.waiters.forget(id, &self.key);
+                }
             }
             Err(broken) => {
                 // The journal refused, so the end cannot be recorded now; it is
@@ -188,11 +247,13 @@ impl Lane {
         }
         Ok(())
     }
+}
 
-    /// Keeps the conversation for the next turn. Whoever changes it meanwhile
-    /// moves the head, and then it is read anew.
-    fn remember(&mut self, session: SessionId, head: u64, turns: Vec<Turn>) {
-        self.history = Some(History { id: session, head, turns });
+/// Returns the next command; one that was put off comes first.
+async fn next(deferred: &mut VecDeque<Command>, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+    match deferred.pop_front() {
+        Some(command) => Some(command),
+        None => commands.recv().await,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Builds the request of one model call.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::model::{ModelChoice, ModelRequest};
+use openclaw_domain::model::{ModelChoice, ModelRef, ModelRequest, Thinking};
 use openclaw_domain::ports::ContextRequest;
 use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
@@ -19,12 +19,24 @@ pub(crate) struct Preparation {
     system: Vec<String>,
     tools: Arc<[ToolSpec]>,
     cache_key: SessionId,
+    /// Estimated tokens of system prompt and tools, once somebody asked.
+    fixed: OnceLock<u64>,
 }
 
 impl Preparation {
     /// Tells whether a tool is on offer.
     pub(crate) fn offers(&self, tool: &str) -> bool {
         self.tools.iter().any(|spec| spec.name == tool)
+    }
+
+    /// Returns the model that is wanted.
+    pub(crate) fn choice(&self) -> &ModelChoice {
+        &self.choice
+    }
+
+    /// Estimates what stands before the turns.
+    pub(crate) fn fixed_tokens(&self) -> u64 {
+        *self.fixed.get_or_init(|| crate::compaction::estimate::fixed(&self.system, &self.tools))
     }
 
     /// Returns the names of the tools on offer.
@@ -55,6 +67,7 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
         system,
         tools,
         cache_key: session.id.clone(),
+        fixed: OnceLock::new(),
     })
 }
 
@@ -82,7 +95,8 @@ pub(crate) fn no_such_agent(agent: &str) -> Fault {
 /// # Errors
 /// When a call of the conversation is still open: a defect of the engine.
 pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> Result<ModelRequest, Fault> {
-    let prompt = state.conversation.prompt().map_err(|open| Fault::new(Kind::Bug, open.to_string()))?;
+    let prompt = state.conversation.prompt_through(state.compaction.as_ref());
+    let prompt = prompt.map_err(|open| Fault::new(Kind::Bug, open.to_string()))?;
     Ok(ModelRequest {
         choice: prepared.choice.clone(),
         system: prepared.system.clone(),
@@ -97,8 +111,18 @@ pub(crate) fn request(state: &RunState, prepared: &Preparation, key: String) -> 
 
 /// A model a person named is strict: nothing stands in for it (D2).
 fn choice(request: &RunRequest, session: &Session, agent: ModelChoice) -> ModelChoice {
-    let named = request.model.clone().or_else(|| session.model.clone());
-    let thinking = request.thinking.or(session.thinking).or(agent.thinking);
+    let thinking = request.thinking;
+    choose(request.model.clone(), thinking, session, agent)
+}
+
+/// Returns the model of a session in which nothing runs.
+pub(crate) fn choice_of(session: &Session, agent: ModelChoice) -> ModelChoice {
+    choose(None, None, session, agent)
+}
+
+fn choose(named: Option<ModelRef>, thinking: Option<Thinking>, session: &Session, agent: ModelChoice) -> ModelChoice {
+    let named = named.or_else(|| session.model.clone());
+    let thinking = thinking.or(session.thinking).or(agent.thinking);
     match named {
         Some(primary) => ModelChoice { primary, fallbacks: Vec::new(), thinking },
         None => ModelChoice { thinking, ..agent },

@@ -1,19 +1,24 @@
 //! Takes up what an earlier process left unfinished.
 //!
-//! A run is rebuilt by folding its journal; `step::resume` says how to go on.
-//! Input that was accepted and never began waits again. Nothing is judged by age.
+//! A run is rebuilt from its newest checkpoint and the events after it, or by
+//! folding its whole journal; `step::resume` says how to go on. Input that was
+//! accepted and never began waits again. Nothing is judged by age. Sessions are
+//! read side by side and each is told as soon as it is found, so that the first
+//! run goes on while others are still being read.
 
-use std::collections::{BTreeMap, HashMap};
+mod rebuild;
+mod taken;
 
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{Outcome, Status};
-use openclaw_domain::session::EntryQuery;
-use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Turn};
+use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey};
 
 use crate::command::{Interrupted, Recovered};
 use crate::shared::Shared;
-use crate::step::{self, CallState, RunState};
 
 /// Most unfinished runs taken up at once.
 const UNFINISHED_MAX: usize = 100_000;
@@ -21,44 +26,56 @@ const UNFINISHED_MAX: usize = 100_000;
 /// Events read at a time.
 const PAGE: usize = 1000;
 
-/// How many ended runs are searched for input they took in.
-const LOOKBACK: usize = 100;
+/// Sessions read at a time: enough to keep a store busy, few enough to bound
+/// the transcripts that are in memory before their actors have them.
+const SESSIONS_AT_ONCE: usize = 16;
 
-/// Finds all unfinished runs; returns how many, and what to tell each session's actor.
-pub(crate) async fn recover(shared: &Shared) -> Result<(usize, Vec<(SessionKey, Recovered)>), Fault> {
+/// Finds all unfinished runs and tells each session's actor; returns how many.
+pub(crate) async fn recover(
+    shared: &Shared,
+    tell: impl Fn(&SessionKey, Recovered) -> Result<(), Fault>,
+) -> Result<usize, Fault> {
     let unfinished = shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
     shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
+    let count = unfinished.len();
     let mut by_session: BTreeMap<SessionKey, Vec<RunRecord>> = BTreeMap::new();
     for record in unfinished {
         by_session.entry(record.session.clone()).or_default().push(record);
     }
-    let mut count = 0;
-    let mut all = Vec::new();
-    for (session, mut records) in by_session {
-        records.sort_by_key(|record| record.accepted_at);
-        count += records.len();
-        let found = recover_session(shared, &session, records).await?;
-        all.push((session, found));
+    let mut found = stream::iter(by_session)
+        .map(|(session, mut records)| async move {
+            // Listed newest first; what was accepted in the same millisecond keeps its order.
+            records.reverse();
+            records.sort_by_key(|record| record.accepted_at);
+            let found = recover_session(shared, &session, records).await?;
+            Ok::<_, Fault>((session, found))
+        })
+        .buffer_unordered(SESSIONS_AT_ONCE);
+    while let Some(next) = found.next().await {
+        let (session, recovered) = next?;
+        tell(&session, recovered)?;
     }
-    Ok((count, all))
+    Ok(count)
 }
 
 async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunRecord>) -> Result<Recovered, Fault> {
-    let taken = inputs_taken_in(shared, key).await?;
     let mut found = Recovered::default();
+    let mut waiting = Vec::new();
     for record in records {
-        let events = all_events(shared, key, &record.id).await?;
-        let Some(request) = request_of(&events) else {
-            tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
-            continue;
-        };
-        if record.status == Status::Queued || !has_begun(&events) {
-            match taken.get(&record.id) {
-                None => found.waiting.push(request),
-                Some(outcome) => found.joined.push((request, outcome.clone())),
-            }
-        } else if found.interrupted.is_none() {
-            found.interrupted = rebuild(shared, key, request, &events).await?;
+        match rebuild::rebuild(shared, key, &record).await? {
+            Rebuilt::Waiting(request) => waiting.push((record, *request)),
+            Rebuilt::Begun(interrupted) if found.interrupted.is_none() => found.interrupted = Some(*interrupted),
+            Rebuilt::Begun(_) | Rebuilt::Nothing => {}
+        }
+    }
+    let taken = match waiting.iter().map(|(record, _)| record.accepted_at).min() {
+        Some(first) => taken::inputs(shared, key, found.interrupted.as_ref(), first).await?,
+        None => BTreeMap::new(),
+    };
+    for (record, request) in waiting {
+        match taken.get(&record.id) {
+            None => found.waiting.push(request),
+            Some(outcome) => found.joined.push((request, outcome.clone())),
         }
     }
     // Registered here, so that whoever asks right after the start finds them.
@@ -70,25 +87,35 @@ async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunReco
     Ok(found)
 }
 
-/// Finds input that joined another run: it ends with that run, not by itself.
-/// The value is that run's outcome, if it has ended.
-async fn inputs_taken_in(shared: &Shared, key: &SessionKey) -> Result<HashMap<RunId, Option<Outcome>>, Fault> {
-    let recent = shared.ports.journal.runs(Some(key), false, LOOKBACK).await.map_err(|error| journal(&error))?;
-    let mut taken = HashMap::new();
-    for record in recent {
-        for recorded in all_events(shared, key, &record.id).await? {
-            if let RunEvent::Steered { input, .. } = recorded.event {
-                taken.insert(input, record.outcome.clone());
-            }
-        }
+/// Finds what is to be done about a run whose owner let its lease expire.
+pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Recovered, Fault> {
+    let key = &record.session;
+    shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
+    let mut found = Recovered::default();
+    // Whether it began says its journal, whatever its owner left as its status.
+    let record = RunRecord { status: Status::Running, ..record.clone() };
+    match rebuild::rebuild(shared, key, &record).await? {
+        Rebuilt::Begun(interrupted) => found.interrupted = Some(Interrupted { is_expired: true, ..*interrupted }),
+        Rebuilt::Waiting(request) => found.waiting.push(*request),
+        Rebuilt::Nothing => {}
     }
-    Ok(taken)
+    Ok(found)
 }
 
-async fn all_events(shared: &Shared, key: &SessionKey, run: &RunId) -> Result<Vec<Recorded>, Fault> {
+/// What an unfinished run turned out to be.
+enum Rebuilt {
+    /// It never began.
+    Waiting(Box<RunRequest>),
+    /// It is in the middle of its work.
+    Begun(Box<Interrupted>),
+    /// There is nothing to go on with.
+    Nothing,
+}
+
+async fn events_after(shared: &Shared, key: &SessionKey, run: &RunId, after: Seq) -> Result<Vec<Recorded>, Fault> {
     let mut all: Vec<Recorded> = Vec::new();
     loop {
-        let after = all.last().map_or(Seq(0), |last| last.seq);
+        let after = all.last().map_or(after, |last| last.seq);
         let page = shared.ports.journal.events(key, run, after, PAGE).await.map_err(|error| journal(&error))?;
         let is_last = page.len() < PAGE;
         all.extend(page);
@@ -96,58 +123,6 @@ async fn all_events(shared: &Shared, key: &SessionKey, run: &RunId) -> Result<Ve
             return Ok(all);
         }
     }
-}
-
-fn request_of(events: &[Recorded]) -> Option<RunRequest> {
-    events.iter().find_map(|recorded| match &recorded.event {
-        RunEvent::Accepted { request, .. } => Some((**request).clone()),
-        _ => None,
-    })
-}
-
-fn has_begun(events: &[Recorded]) -> bool {
-    events.iter().any(|recorded| matches!(recorded.event, RunEvent::Began { .. }))
-}
-
-async fn rebuild(
-    shared: &Shared,
-    key: &SessionKey,
-    request: RunRequest,
-    events: &[Recorded],
-) -> Result<Option<Interrupted>, Fault> {
-    let sessions = &shared.ports.sessions;
-    let Some(session) = sessions.get(key).await.map_err(|error| records(&error))? else { return Ok(None) };
-    let head = events.iter().find_map(|recorded| match recorded.event {
-        RunEvent::Began { transcript_head } => Some(transcript_head),
-        _ => None,
-    });
-    let page = sessions.entries(key, EntryQuery::default()).await.map_err(|error| records(&error))?;
-    let (earlier, own): (Vec<_>, Vec<_>) = page.entries.into_iter().partition(|entry| entry.n <= head.unwrap_or(0));
-    let mut state = RunState::new(earlier.into_iter().map(|entry| entry.turn).collect());
-    let base = state.conversation.turns().len();
-    for recorded in events {
-        step::step(&mut state, &recorded.event);
-    }
-    let own: Vec<_> = own.into_iter().filter(|entry| entry.run.as_ref() == Some(&request.id)).collect();
-    let written = base + own.len();
-    let last_assistant = own.iter().enumerate().rev().find(|(_, entry)| matches!(entry.turn, Turn::Assistant(_)));
-    let open_entry = last_assistant.filter(|_| !state.open.is_empty()).map(|(offset, entry)| (entry.n, base + offset));
-    let asked = state.open.values().filter_map(|call| match call {
-        CallState::Asking(approval) => Some((**approval).clone()),
-        _ => None,
-    });
-    let asked = asked.collect();
-    let unsure = state.open.values().filter_map(|call| match call {
-        CallState::Unsure(question) => Some((**question).clone()),
-        _ => None,
-    });
-    let unsure = unsure.collect();
-    let started = events.iter().filter_map(|recorded| match &recorded.event {
-        RunEvent::ToolStarted { call, .. } => Some((call.clone(), recorded.at)),
-        _ => None,
-    });
-    let started = started.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started }))
 }
 
 fn journal(error: &JournalError) -> Fault {

@@ -7,16 +7,20 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::gate::{self, Evidence};
 use openclaw_domain::message::ToolStatus;
-use openclaw_domain::model::{Selected, StopReason, Usage};
+use openclaw_domain::model::{ErrorClass, Selected, StopReason, Usage};
 use openclaw_domain::question::{Answer, Question};
 use openclaw_domain::run::{End, Limit};
 use openclaw_domain::{
-    AssistantTurn, CallId, Conversation, Limits, RunEvent, RunId, RunRequest, ToolCall, ToolResult, Turn, UserTurn,
+    AssistantTurn, CallId, Conversation, Limits, RunEvent, RunId, RunRequest, Seq, ToolCall, ToolResult, Turn, UserTurn,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::breaker::Breaker;
+use crate::compaction::budget::Budget;
+use crate::compaction::estimate::{self, Measured};
 
 /// What the driver is to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +53,11 @@ pub enum Effect {
         /// The answer.
         result: ToolResult,
     },
+    /// Show older turns as a summary from here on.
+    Compact {
+        /// What for.
+        why: Why,
+    },
     /// Drop all work and record the end.
     Finish {
         /// How the run ends.
@@ -56,8 +65,31 @@ pub enum Effect {
     },
 }
 
+/// Why a conversation is made shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It comes near the end of the model's window.
+    Full,
+    /// The provider said that it does not fit.
+    Overflow,
+    /// Somebody asked for it.
+    ByHand,
+}
+
+/// Whether a provider refused the conversation as too long.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overflow {
+    /// Not since the last answer.
+    #[default]
+    None,
+    /// It is to be made shorter; holds what the provider said.
+    Due(String),
+    /// It was made shorter once; a second refusal ends the run.
+    Done,
+}
+
 /// Where an open tool call is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CallState {
     /// Waiting for a free place.
     Planned,
@@ -84,8 +116,15 @@ impl CallState {
 }
 
 /// A run, as the fold of its events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunState {
+    /// Position of the last event that was folded in.
+    pub seq: Seq,
+    /// Turns of the conversation that are older than the run.
+    pub earlier: usize,
+    /// Last transcript entry among them, once the run began.
+    pub began_after: Option<u64>,
     /// What was asked; `None` before `accepted`.
     pub request: Option<RunRequest>,
     /// The ceilings in force.
@@ -110,6 +149,12 @@ pub struct RunState {
     pub carried: Vec<RunId>,
     /// Answers people gave, by call.
     pub evidence: BTreeMap<CallId, Evidence>,
+    /// What of the conversation the model is shown as a summary.
+    pub compaction: Option<Compaction>,
+    /// Whether the conversation was too long.
+    pub overflow: Overflow,
+    /// How large the last prompt really was.
+    pub measured: Option<Measured>,
     /// Whether a model call is under way.
     pub is_calling: bool,
     /// Whether nothing more will happen.
@@ -122,6 +167,9 @@ impl RunState {
     /// Makes the state before the first event; `earlier` is the conversation so far.
     pub fn new(earlier: Vec<Turn>) -> Self {
         Self {
+            seq: Seq(0),
+            earlier: earlier.len(),
+            began_after: None,
             request: None,
             limits: Limits::default(),
             conversation: Conversation::resume(earlier),
@@ -134,11 +182,20 @@ impl RunState {
             steered: VecDeque::new(),
             carried: Vec::new(),
             evidence: BTreeMap::new(),
+            compaction: None,
+            overflow: Overflow::None,
+            measured: None,
             is_calling: false,
             is_ended: false,
             breaker: Breaker::default(),
             waiting_calls: VecDeque::new(),
         }
+    }
+
+    /// Shows a part of the earlier conversation as a summary.
+    #[must_use]
+    pub fn showing(self, compaction: Option<Compaction>) -> Self {
+        Self { compaction, ..self }
     }
 
     /// Tells whether the run only waits for people.
@@ -174,6 +231,7 @@ impl RunState {
 
 /// Folds one event into the state and returns what is to be done about it.
 pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
+    state.seq = state.seq.next();
     if state.is_ended {
         return Vec::new();
     }
@@ -185,7 +243,8 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
             Vec::new()
         }
         RunEvent::Claimed { .. } => Vec::new(),
-        RunEvent::Began { .. } => {
+        RunEvent::Began { transcript_head } => {
+            state.began_after = Some(*transcript_head);
             join_steered(state);
             vec![Effect::CallModel { step: 1 }]
         }
@@ -208,10 +267,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
             Vec::new()
         }
         RunEvent::ModelDone { turn, usage } => model_done(state, turn, usage),
-        RunEvent::ModelFailed { class, message } => {
-            state.is_calling = false;
-            vec![Effect::Finish { end: End::ModelFailed { class: *class, message: message.clone() } }]
-        }
+        RunEvent::ModelFailed { class, message } => model_failed(state, *class, message),
         RunEvent::ToolIntent { .. } => Vec::new(),
         RunEvent::ApprovalRequested { approval } => {
             state.open.insert(approval.call.id.clone(), CallState::Asking(approval.clone()));
@@ -228,7 +284,15 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
             start_waiting(state)
         }
         RunEvent::ToolSettled { question, call, answer, by } => settled(state, question, call, *answer, by),
-        RunEvent::Compacted { .. } => Vec::new(),
+        RunEvent::Compacted { compaction, usage } => {
+            state.usage.add(usage);
+            state.compaction = Some((**compaction).clone());
+            if !matches!(state.overflow, Overflow::Due(_)) {
+                return Vec::new();
+            }
+            state.overflow = Overflow::Done;
+            boundary(state)
+        }
         RunEvent::Steered { input, turn } => {
             state.steered.push_back((input.clone(), turn.clone()));
             Vec::new()
@@ -237,7 +301,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
         RunEvent::DeadlinePassed => {
             let end = too_long(state);
             finish(state, end)
-        },
+        }
         RunEvent::Ended { .. } => {
             state.is_ended = true;
             Vec::new()
@@ -261,7 +325,10 @@ pub fn resume(state: &mut RunState, is_repeatable: impl Fn(&ToolCall) -> bool) -
     }
     let open: Vec<(CallId, CallState)> = state.open.iter().map(|(id, call)| (id.clone(), call.clone())).collect();
     if open.is_empty() {
-        return boundary(state);
+        return match state.overflow {
+            Overflow::Due(_) => vec![Effect::Compact { why: Why::Overflow }],
+            Overflow::None | Overflow::Done => boundary(state),
+        };
     }
     let mut effects = Vec::new();
     for (id, was) in open {
@@ -318,8 +385,28 @@ fn settled(state: &mut RunState, question: &str, id: &CallId, answer: Answer, by
     vec![Effect::Answer { call: id.clone(), result: ToolResult::notice(status, text) }]
 }
 
+/// Decides whether the conversation is made shorter before the model is called.
+pub fn before_call(state: &RunState, budget: &Budget) -> Option<Effect> {
+    let shown = estimate::turns(state.conversation.view(state.compaction.as_ref()).iter());
+    budget.corrected(state.measured).is_full(shown).then_some(Effect::Compact { why: Why::Full })
+}
+
+/// A conversation that does not fit is made shorter, once per answer.
+fn model_failed(state: &mut RunState, class: ErrorClass, message: &str) -> Vec<Effect> {
+    state.is_calling = false;
+    if class == ErrorClass::ContextOverflow && state.overflow == Overflow::None {
+        state.overflow = Overflow::Due(message.to_owned());
+        return vec![Effect::Compact { why: Why::Overflow }];
+    }
+    vec![Effect::Finish { end: End::ModelFailed { class, message: message.to_owned() } }]
+}
+
 fn model_done(state: &mut RunState, turn: &AssistantTurn, usage: &Usage) -> Vec<Effect> {
     state.is_calling = false;
+    state.overflow = Overflow::None;
+    let shown = estimate::turns(state.conversation.view(state.compaction.as_ref()).iter());
+    let tokens = usage.input + usage.cache_read + usage.cache_write;
+    state.measured = Some(Measured { tokens, estimated: shown });
     state.partial.clear();
     state.usage.add(usage);
     state.conversation.reply(turn.clone());
@@ -472,7 +559,8 @@ fn ceiling(state: &RunState) -> Option<End> {
 /// The end of a run whose time is over: its request's, when that is shorter.
 fn too_long(state: &RunState) -> End {
     let own = state.limits.duration_max;
-    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
+    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own)
+    {
         Some(asked) => {
             let text = format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs());
             (Limit::Timeout, text)

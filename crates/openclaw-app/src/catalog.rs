@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use openclaw_config::Home;
-use openclaw_domain::catalog::{Agent, ModelInfo, UnknownOutcome};
+use openclaw_domain::catalog::{Agent, Compacting, ModelInfo, UnknownOutcome};
 use openclaw_domain::model::{ModelChoice, Thinking};
 use openclaw_domain::ports::{Catalog, Gate};
 use openclaw_domain::tool::ToolSpec;
@@ -147,6 +147,7 @@ fn agent(
         workspace: workspace(sections, &id, own("workspace"), is_default, is_sole).display().to_string(),
         choice: choice(router, own("model"), either("thinkingDefault")),
         limits: limits(either("timeoutSeconds"), either("limits")),
+        compaction: compacting(router, &defaults["compaction"]),
         emoji: text(entry.pointer("/identity/emoji")),
         runtime: Runtime::default(),
         unknown_outcome: match either("unknownOutcome").and_then(Value::as_str) {
@@ -196,6 +197,20 @@ fn choice(router: &Router, own: Option<&Value>, thinking: Option<&Value>) -> Mod
     let level = thinking.and_then(Value::as_str).and_then(|text| text.parse::<Thinking>().ok());
     choice.thinking = level.or(choice.thinking);
     choice
+}
+
+/// Reads `agents.defaults.compaction`.
+fn compacting(router: &Router, section: &Value) -> Compacting {
+    let defaults = Compacting::default();
+    let number = |key: &str| section[key].as_u64();
+    let turns = number("recentTurnsPreserve").and_then(|turns| usize::try_from(turns).ok());
+    Compacting {
+        is_automatic: section["enabled"].as_bool().unwrap_or(defaults.is_automatic),
+        keep_tokens: number("keepRecentTokens").unwrap_or(defaults.keep_tokens),
+        keep_turns: turns.unwrap_or(defaults.keep_turns),
+        model: section["model"].as_str().and_then(|name| router.resolve(name)),
+        timeout: number("timeoutSeconds").map_or(defaults.timeout, Duration::from_secs),
+    }
 }
 
 fn limits(timeout_seconds: Option<&Value>, own: Option<&Value>) -> Limits {

@@ -1,5 +1,7 @@
 //! What there is to choose from: agents, models, tools.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::AgentId;
@@ -26,8 +28,31 @@ pub struct Agent {
     pub runtime: Runtime,
     /// What happens when the outcome of a call is unknown.
     pub unknown_outcome: UnknownOutcome,
+    /// How its long conversations are made shorter.
+    pub compaction: Compacting,
     /// Path of a person-chosen picture or emoji, if any.
     pub emoji: Option<String>,
+}
+
+/// When and how older turns are shown to the model as a summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compacting {
+    /// Whether it happens by itself, near the end of the context window.
+    pub is_automatic: bool,
+    /// Recent tokens shown word for word.
+    pub keep_tokens: u64,
+    /// Recent turns shown word for word, even when they are longer than that.
+    pub keep_turns: usize,
+    /// The model that summarises; `None` means the conversation's own.
+    pub model: Option<ModelRef>,
+    /// Ceiling of making one summary; then a rule makes it without a model.
+    pub timeout: Duration,
+}
+
+impl Default for Compacting {
+    fn default() -> Self {
+        Self { is_automatic: true, keep_tokens: 20_000, keep_turns: 3, model: None, timeout: Duration::from_secs(180) }
+    }
 }
 
 /// What a run does about a call that may have happened.

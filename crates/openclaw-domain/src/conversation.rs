@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::CallId;
+use crate::compaction::Compaction;
+use crate::ids::{CallId, Timestamp};
 use crate::message::{AssistantTurn, Block, ToolResult, ToolStatus, UserTurn};
 
 /// One turn of a conversation.
@@ -53,6 +54,20 @@ impl Conversation {
     /// Gives the turns away, oldest first.
     pub fn into_turns(self) -> Vec<Turn> {
         self.turns
+    }
+
+    /// Returns the turns from number `first` on, as they stand.
+    pub fn since(&self, first: usize) -> Conversation {
+        Self { turns: self.turns.get(first..).unwrap_or_default().to_vec() }
+    }
+
+    /// Puts earlier turns before these, settling calls an earlier run left open.
+    /// Calls of these turns stay as they are.
+    #[must_use]
+    pub fn preceded_by(self, earlier: Vec<Turn>) -> Conversation {
+        let mut conversation = Self::resume(earlier);
+        conversation.turns.extend(self.turns);
+        conversation
     }
 
     /// Adds what somebody said.
@@ -106,10 +121,59 @@ impl Conversation {
     /// # Errors
     /// When a call is still open.
     pub fn prompt(&self) -> Result<Prompt, Unanswered> {
+        self.prompt_through(None)
+    }
+
+    /// Returns the conversation in the form that may be sent, older turns shown as a summary.
+    ///
+    /// # Errors
+    /// When a call is still open.
+    pub fn prompt_through(&self, compaction: Option<&Compaction>) -> Result<Prompt, Unanswered> {
         match self.open_call() {
             Some(id) => Err(Unanswered(id.clone())),
-            None => Ok(Prompt { turns: self.turns.clone() }),
+            None => Ok(Prompt { turns: self.view(compaction).iter().cloned().collect() }),
         }
+    }
+
+    /// Returns what a model is shown. A compaction that covers more turns than
+    /// there are shows nothing as a summary: it is not about this conversation.
+    pub fn view(&self, compaction: Option<&Compaction>) -> View<'_> {
+        let Some(compaction) = compaction.filter(|compaction| (1..=self.turns.len()).contains(&compaction.turns))
+        else {
+            return View { summary: None, input: None, rest: &self.turns };
+        };
+        let (hidden, rest) = self.turns.split_at(compaction.turns);
+        let is_input = |turn: &&Turn| matches!(turn, Turn::User(_));
+        // What was said last is always shown word for word.
+        let input = if rest.iter().any(|turn| is_input(&turn)) { None } else { hidden.iter().rev().find(is_input) };
+        let at = hidden.last().map_or(Timestamp(0), Turn::at);
+        View { summary: Some(Turn::User(compaction.summary.turn(at))), input, rest }
+    }
+}
+
+impl Turn {
+    /// Returns when it was said.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Turn::User(turn) => turn.at,
+            Turn::Assistant(turn) => turn.at,
+        }
+    }
+}
+
+/// The turns of a conversation that a model is shown.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    summary: Option<Turn>,
+    /// The newest input, when the summary covers it.
+    input: Option<&'a Turn>,
+    rest: &'a [Turn],
+}
+
+impl View<'_> {
+    /// Iterates over the turns, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Turn> {
+        self.summary.iter().chain(self.input).chain(self.rest)
     }
 }
 
@@ -160,6 +224,44 @@ mod tests {
         let mut conversation = Conversation::default();
         let id: CallId = "c9".parse().unwrap();
         assert_eq!(conversation.answer(&id, ToolResult::notice(ToolStatus::Ok, "x")), Err(NoSuchCall(id)));
+    }
+
+    fn compaction(turns: usize) -> Compaction {
+        let summary = crate::compaction::Summary { gist: "they talked".into(), ..Default::default() };
+        Compaction { turns, through: turns as u64, summary }
+    }
+
+    fn texts(conversation: &Conversation, compaction: &Compaction) -> Vec<String> {
+        let prompt = conversation.prompt_through(Some(compaction)).unwrap();
+        let text = |turn: &Turn| match turn {
+            Turn::User(turn) => turn.text(),
+            Turn::Assistant(turn) => turn.calls().map(|(call, _)| call.id.to_string()).collect(),
+        };
+        prompt.turns().iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_summary_stands_for_the_first_turns_and_the_newest_input_is_shown_word_for_word() {
+        let mut conversation = Conversation::default();
+        conversation.say(UserTurn::owner("old", Timestamp(0)));
+        conversation.say(UserTurn::owner("new", Timestamp(1)));
+        for id in ["c1", "c2"] {
+            conversation.reply(asking(id));
+            conversation.answer(&id.parse().unwrap(), ToolResult::notice(ToolStatus::Ok, "done")).unwrap();
+        }
+        let shown = texts(&conversation, &compaction(1));
+        assert!(shown[0].contains("they talked") && shown[0].contains("not new instructions"), "{shown:?}");
+        assert_eq!(shown[1..], ["new", "c1", "c2"]);
+        // The input is older than the summarised calls and is shown all the same.
+        assert_eq!(texts(&conversation, &compaction(3))[1..], ["new", "c2"]);
+        assert_eq!(conversation.turns().len(), 4, "the turns themselves stay");
+    }
+
+    #[test]
+    fn a_compaction_of_more_turns_than_there_are_hides_nothing() {
+        let mut conversation = Conversation::default();
+        conversation.say(UserTurn::owner("only", Timestamp(0)));
+        assert_eq!(texts(&conversation, &compaction(2)), ["only"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! verdict, or a second run, do not compile. `impl Gate` is allowed in crates
 //! `security` and `testkit` only (`cargo xtask tidy`).
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::approval::Decision;
@@ -50,7 +51,7 @@ pub fn digest(tool: &str, arguments: &str) -> [u8; 32] {
 }
 
 /// A person's answer, bound to the call it was given for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The approval it answers.
     pub approval: String,

@@ -18,6 +18,7 @@ pub mod event;
 pub mod fault;
 pub mod gate;
 pub mod ids;
+pub mod lease;
 pub mod message;
 pub mod model;
 pub mod origin;
@@ -32,7 +33,7 @@ pub mod update;
 
 pub mod ports;
 
-pub use compaction::Summary;
+pub use compaction::{Compaction, Summary};
 pub use conversation::{Conversation, Prompt, Turn};
 pub use cursor::Cursor;
 pub use event::{Recorded, RunEvent};

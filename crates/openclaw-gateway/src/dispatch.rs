@@ -82,6 +82,8 @@ pub(crate) enum Reply {
     Twice(Value, Wait),
     /// The result comes when something outside happens.
     Later(Wait),
+    /// The result, and events of a subscription from then on.
+    Stream(Value, BoxFuture<'static, ()>),
 }
 
 /// A result, as a value or as ready text.
@@ -167,7 +169,12 @@ fn admit(client: &Client, method: &Method, params: Option<Value>) -> Result<Para
 fn target_of(method: &str) -> Option<&'static str> {
     match method {
         "chat.send" | "chat.inject" => Some("sessionKey"),
-        "sessions.send" | "sessions.patch" | "sessions.reset" | "sessions.delete" => Some("key"),
+        "sessions.send"
+        | "sessions.patch"
+        | "sessions.reset"
+        | "sessions.delete"
+        | "sessions.compact"
+        | "sessions.compaction.restore" => Some("key"),
         _ => None,
     }
 }

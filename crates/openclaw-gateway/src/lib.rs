@@ -27,6 +27,7 @@ mod metrics;
 mod options;
 mod serve;
 mod socket;
+mod stream;
 
 pub use error::Error;
 pub use hub::Hub;

@@ -10,12 +10,17 @@ mod attachments;
 mod catalog;
 mod chat;
 mod config;
+mod deliveries;
 mod devices;
 mod history;
 mod listing;
+mod questions;
+mod runs;
 mod sessions;
+mod streams;
 mod system;
 mod target;
+mod upkeep;
 mod vars;
 
 macro_rules! rows {
@@ -43,6 +48,17 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::config::CONFIG_SCHEMA_LOOKUP => config::schema_lookup,
     wire::agent::AGENT => agent::agent,
     wire::agent::AGENT_WAIT => agent::wait,
+    wire::runs::AGENT_SUBSCRIBE => streams::subscribe,
+    wire::runs::AGENT_UNSUBSCRIBE => streams::unsubscribe,
+    wire::runs::RUNS_LIST => runs::list,
+    wire::runs::RUNS_GET => runs::get,
+    wire::runs::RUNS_EVENTS => runs::events,
+    wire::runs::RUNS_RESUME => runs::resume,
+    wire::runs::RUNS_CANCEL => runs::cancel,
+    wire::runs::RUNS_UNSETTLED => runs::unsettled,
+    wire::runs::RUNS_SETTLE => runs::settle,
+    wire::runs::DELIVERIES_LIST => deliveries::list,
+    wire::runs::DELIVERIES_RETRY => deliveries::retry,
     wire::agent::AGENT_IDENTITY_GET => catalog::agent_identity,
     wire::chat::CHAT_SEND => chat::send,
     wire::chat::CHAT_ABORT => chat::abort,
@@ -75,7 +91,10 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::catalog::NODE_LIST => devices::nodes,
     wire::catalog::CRON_LIST => catalog::cron_list,
     wire::catalog::CRON_STATUS => catalog::cron_status,
-    wire::catalog::QUESTION_LIST => catalog::questions,
+    wire::questions::QUESTION_LIST => questions::list,
+    wire::questions::QUESTION_GET => questions::get,
+    wire::questions::QUESTION_WAIT_ANSWER => questions::wait_answer,
+    wire::questions::QUESTION_RESOLVE => questions::resolve,
     wire::catalog::TASK_SUGGESTIONS_LIST => catalog::task_suggestions,
     wire::catalog::TASKS_LIST => catalog::tasks,
     wire::approvals::EXEC_APPROVAL_LIST => approvals::list,
@@ -90,6 +109,10 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::devices::DEVICE_PAIR_REJECT => devices::reject,
     wire::devices::DEVICE_PAIR_REMOVE => devices::remove,
     wire::devices::DEVICE_TOKEN_REVOKE => devices::revoke_token,
+    wire::upkeep::SESSIONS_COMPACT => upkeep::compact,
+    wire::upkeep::SESSIONS_COMPACTION_LIST => upkeep::list,
+    wire::upkeep::SESSIONS_COMPACTION_RESTORE => upkeep::restore,
+    wire::upkeep::RUNS_SNAPSHOT => upkeep::snapshot,
     wire::vars::VARS_GET => vars::get,
     wire::vars::VARS_SET => vars::set,
     wire::vars::VARS_LIST => vars::list,

@@ -12,8 +12,11 @@ pub mod catalog;
 pub mod chat;
 pub mod config;
 pub mod devices;
+pub mod questions;
+pub mod runs;
 pub mod sessions;
 pub mod system;
+pub mod upkeep;
 pub mod vars;
 
 /// One callable method.

@@ -11,8 +11,10 @@ mod readers;
 mod writer;
 
 mod journal;
+mod outbox;
 mod sessions;
 
+mod compactions;
 mod devices;
 mod grants;
 mod memories;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openclaw_domain::catalog::{Agent, ModelInfo, UnknownOutcome};
+use openclaw_domain::catalog::{Agent, Compacting, ModelInfo, UnknownOutcome};
 use openclaw_domain::model::{ModelChoice, ModelRef};
 use openclaw_domain::ports::Catalog;
 use openclaw_domain::tool::ToolSpec;
@@ -80,6 +80,7 @@ pub fn agent(id: &str) -> Agent {
         workspace: "/workspace".to_owned(),
         choice: ModelChoice { primary: ModelRef::new("scripted", "one"), fallbacks: Vec::new(), thinking: None },
         limits: Limits::default(),
+        compaction: Compacting::default(),
         emoji: None,
         runtime: Runtime::default(),
         unknown_outcome: UnknownOutcome::default(),

@@ -1,8 +1,12 @@
 //! Conformance suites: what every implementation of a port must do.
 
+pub mod compactions;
 pub mod files;
 pub mod journal;
+pub mod leases;
+pub mod mailbox;
 pub mod model;
 pub mod net;
+pub mod outbox;
 pub mod processes;
 pub mod records;

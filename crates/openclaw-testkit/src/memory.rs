@@ -4,19 +4,24 @@
 //! suites ([`crate::contract`]), except that nothing outlives it and that
 //! [`recall`](openclaw_domain::ports::Memories::recall) ranks by simple counting.
 
+mod compactions;
 mod journal;
+mod outbox;
 mod records;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use openclaw_domain::approval::Grant;
+use openclaw_domain::compaction::Kept;
 use openclaw_domain::conversation::Turn;
+use openclaw_domain::delivery::Inbound;
 use openclaw_domain::device::{Device, PairingRequest};
 use openclaw_domain::event::Recorded;
-use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
+use openclaw_domain::ids::{RunId, SessionId, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
-use openclaw_domain::ports::{Memory, RunRecord};
+use openclaw_domain::ports::{Mail, Memory, RunRecord};
 use openclaw_domain::run::RunRequest;
 use openclaw_domain::session::{Delivery, Entry, Scope, Session, SessionState};
 use serde_json::Value;
@@ -33,6 +38,18 @@ impl Store {
         Self::default()
     }
 
+    /// Removes every checkpoint, as a store may.
+    pub fn lose_checkpoints(&self) {
+        let mut state = self.state();
+        let runs = state.lanes.values_mut().flat_map(|lane| lane.runs.values_mut());
+        runs.for_each(|run| run.checkpoint = None);
+    }
+
+    /// Moves the clock that leases are judged by.
+    pub fn shift_lease_clock(&self, by: Duration) {
+        self.state().lease_clock += by;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,6 +63,14 @@ struct State {
     devices: BTreeMap<String, Device>,
     waiting: Vec<PairingRequest>,
     grants: Vec<Grant>,
+    /// What is to be sent or was, oldest first.
+    outbox: Vec<outbox::Row>,
+    /// How children ended, with the parent that has not recorded it.
+    mail: Vec<(SessionKey, RunId, Mail)>,
+    /// The run of each channel message.
+    inbox: HashMap<Inbound, (SessionKey, RunId)>,
+    /// The clock that leases are judged by; only tests move it.
+    lease_clock: Duration,
     /// Conversations begun, for their ids.
     conversations: u64,
     /// Runs admitted, for their order.
@@ -61,6 +86,8 @@ struct Lane {
     /// Entries of all conversations; the current one's are the last.
     entries: Vec<Entry>,
     runs: BTreeMap<RunId, Run>,
+    /// Compactions with the conversation each is of, oldest first.
+    compactions: Vec<(SessionId, Kept)>,
 }
 
 #[derive(Debug)]
@@ -74,6 +101,8 @@ struct Run {
     /// Calls somebody answered for after the run ended.
     settled: std::collections::BTreeSet<openclaw_domain::CallId>,
     checkpoint: Option<openclaw_domain::ports::Checkpoint>,
+    /// When the owner's lease expires; `None` without an owner.
+    lease_until: Option<Duration>,
 }
 
 impl State {
@@ -94,7 +123,8 @@ impl State {
                     lane.is_removed = false;
                 }
                 None => {
-                    let lane = Lane { session, is_removed: false, entries: Vec::new(), runs: BTreeMap::new() };
+                    let (entries, compactions) = (Vec::new(), Vec::new());
+                    let lane = Lane { session, is_removed: false, entries, runs: BTreeMap::new(), compactions };
                     self.lanes.insert(key.clone(), lane);
                 }
             }
@@ -155,6 +185,26 @@ mod tests {
     #[tokio::test]
     async fn the_memory_store_keeps_the_journal_contract() {
         contract::journal::journal(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_compactions_contract() {
+        contract::compactions::compactions(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_outbox_contract() {
+        contract::outbox::outbox(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_mailbox_contract() {
+        contract::mailbox::mailbox(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_lease_contract() {
+        contract::leases::leases(|| Arc::new(Store::new()), Store::shift_lease_clock).await;
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use openclaw_domain::run::End;
 use openclaw_domain::tool::{Effect as ToolEffect, Probed};
 use openclaw_domain::{Answer, Change, Fault, Question, RunEvent, ToolCall, ToolResult};
 
+use super::compacting::Shortening;
 use super::{Control, DELTA_BYTES_MAX, Driver};
 use crate::keys::{self, hex};
 use crate::step::{CallState, Effect};
@@ -28,6 +29,7 @@ impl Driver {
                 }
                 Effect::Dispatch { call } => self.dispatch(&call, &mut events),
                 Effect::Probe { call } => self.probe(call),
+                Effect::Compact { why } => events.extend(self.begin_shortening(why)),
                 Effect::Supersede { reason } => events.push(RunEvent::ModelSuperseded { reason }),
                 Effect::Answer { call, result } => events.push(RunEvent::ToolEnded { call, result: Box::new(result) }),
                 Effect::Finish { end } => events.push(self.end(end)),
@@ -44,7 +46,7 @@ impl Driver {
                 let action = match self.begin_action(call, effect) {
                     Ok(action) => action,
                     Err(result) => {
-                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
+                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result });
                         return;
                     }
                 };
@@ -64,9 +66,8 @@ impl Driver {
 
     /// Enters a call in the ledger and returns the key of its action. A call
     /// whose action may have happened already is answered instead.
-    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
-        let root = self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root);
-        let action = keys::action_key(root, call);
+    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, Box<ToolResult>> {
+        let action = keys::action_key(self.root(), call);
         if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
             return Ok(action);
         }
@@ -83,7 +84,7 @@ impl Driver {
                  became of it with: openclaw runs settle {} {} happened (or not-happened).",
                 holder.call, holder.run, holder.run, holder.call
             );
-            ToolResult::notice(ToolStatus::Failed, text)
+            Box::new(ToolResult::notice(ToolStatus::Failed, text))
         })
     }
 
@@ -93,6 +94,7 @@ impl Driver {
 
     /// Turns what a tool found out into events: a result, another dispatch, or a question.
     pub(super) fn probed(&self, probed: ProbedCall) -> Vec<RunEvent> {
+        self.shared.reach("probe_result");
         let ProbedCall { call, found } = probed;
         let settled = |answer, by: &str| RunEvent::ToolSettled {
             question: String::new(),
@@ -133,12 +135,13 @@ impl Driver {
     }
 
     /// Drops all work and builds the final event.
-    fn end(&mut self, end: End) -> RunEvent {
+    pub(super) fn end(&mut self, end: End) -> RunEvent {
         self.stream = None;
         self.tools.clear();
         self.probes.clear();
         self.admitted.clear();
         self.model_due = false;
+        self.shortening = Shortening::default();
         let outcome = crate::outcome::of(&self.state, end, self.started_at, self.shared.ports.clock.now());
         RunEvent::Ended { outcome: Box::new(outcome) }
     }
@@ -148,6 +151,11 @@ impl Driver {
         match control {
             Control::Steer { input, turn } => Some(RunEvent::Steered { input, turn }),
             Control::Cancel { by } => Some(RunEvent::CancelRequested { by }),
+            Control::Snapshot { .. } => None,
+            Control::Compact => {
+                self.shortening.ask();
+                None
+            }
             Control::Answer { question, answer, by } => {
                 let call = self.unsure.get(&question)?.call.id.clone();
                 Some(RunEvent::ToolSettled { question, call, answer, by })
@@ -221,6 +229,7 @@ impl Driver {
         self.live.push_text(&text);
         self.unflushed.push_str(&text);
         self.publisher.publish(Change::TextDelta(text));
+        self.shared.reach("model_text");
         if self.unflushed_since.is_none() {
             self.unflushed_since = Some(self.shared.ports.clock.monotonic());
         }
@@ -238,6 +247,14 @@ impl Driver {
         events
     }
 
+    /// Puts the streamed text before an event. A position in the stream counts
+    /// text from the last event on, so none may be left out at an event.
+    pub(super) fn after_text(&mut self, event: RunEvent) -> Vec<RunEvent> {
+        let mut events = self.flush_delta();
+        events.push(event);
+        events
+    }
+
     fn take_selected(&mut self) -> Vec<RunEvent> {
         self.selected.take().map(|selected| RunEvent::ModelSelected { selected }).into_iter().collect()
     }
@@ -249,6 +266,7 @@ impl Driver {
     }
 
     fn completed(&mut self, mut completed: model::Completed) -> Vec<RunEvent> {
+        self.shared.reach("model_done");
         self.stream = None;
         self.forget_text();
         // Providers number their calls per turn; ours are unique in the session.
@@ -266,14 +284,14 @@ impl Driver {
 
     fn model_failed(&mut self, error: &model::Error) -> Vec<RunEvent> {
         self.stream = None;
+        let events = self.after_text(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         self.forget_text();
-        let mut events = self.take_selected();
-        events.push(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         events
     }
 
     /// Turns an ended call into its event, or into the end of the run.
     pub(super) fn tool_ended(&mut self, ended: EndedCall) -> Vec<RunEvent> {
+        self.shared.reach("tool_result");
         match ended.result {
             Ok(result) => {
                 self.took.insert(ended.call.id.clone(), ended.took);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use openclaw_domain::catalog::Agent;
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::fault::{Fault, Kind};
-use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RunRecord};
+use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
+use openclaw_domain::session::{EntryQuery, Session};
 use openclaw_domain::{Change, Conversation, RunEvent, RunId, RunRequest, Timestamp, UserTurn};
 
 use super::{Lane, status_of, stopped};
@@ -65,7 +67,8 @@ impl Lane {
 
     /// Input that was given to a turn which ended before it was used becomes a turn of its own.
     pub(super) async fn requeue(&mut self, carrier: &RunRequest, id: RunId, turn: UserTurn) {
-        let request = RunRequest { id, input: turn, queue: QueueMode::Followup, ..carrier.clone() };
+        let own = RunRequest { parent: None, inbound: None, ..carrier.clone() };
+        let request = RunRequest { id, input: turn, queue: QueueMode::Followup, ..own };
         self.queue.push(request);
     }
 
@@ -101,7 +104,7 @@ impl Lane {
             Some(outcome) => StartState::Ended(Box::new(outcome.clone())),
             None => StartState::InFlight,
         };
-        Started { run: record.id.clone(), session: self.key.clone(), state, entry: None, at: record.accepted_at }
+        Started { run: record.id.clone(), session: record.session.clone(), state, entry: None, at: record.accepted_at }
     }
 
     /// Records the end of input that never began.
@@ -147,29 +150,41 @@ impl Lane {
     }
 
     /// Returns the session and its conversation, read anew only if somebody else changed it.
-    pub(super) async fn open(
-        &mut self,
-        at: Timestamp,
-    ) -> Result<(openclaw_domain::session::Session, Conversation), Fault> {
-        let sessions = &self.shared.ports.sessions;
-        let store = |error: openclaw_domain::ports::RecordError| Fault::new(Kind::Unavailable, error.to_string());
+    pub(super) async fn open(&mut self, at: Timestamp) -> Result<Opened, Fault> {
+        let sessions = self.shared.ports.sessions.clone();
         let session = match sessions.get(&self.key).await.map_err(store)? {
             Some(session) => session,
             None => sessions.open(&self.key, at).await.map_err(store)?,
         };
         let cached = self.history.take().filter(|history| history.id == session.id && history.head == session.head);
-        let turns = match cached {
-            Some(history) => history.turns,
+        let (turns, compaction) = match cached {
+            Some(history) => (history.turns, history.compaction),
             None => {
-                let page = sessions
-                    .entries(&self.key, openclaw_domain::session::EntryQuery::default())
-                    .await
-                    .map_err(store)?;
-                page.entries.into_iter().map(|entry| entry.turn).collect()
+                let page = sessions.entries(&self.key, EntryQuery::default()).await.map_err(store)?;
+                let compaction = self.compaction_of(&page.entries, at).await?;
+                (page.entries.into_iter().map(|entry| entry.turn).collect(), compaction)
             }
         };
-        Ok((session, Conversation::resume(turns)))
+        Ok(Opened { session, conversation: Conversation::resume(turns), compaction })
     }
+}
+
+/// A session that is about to be worked in.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) conversation: Conversation,
+    /// What of it is shown as a summary.
+    pub(super) compaction: Option<Compaction>,
+}
+
+/// Maps a failure of the store to what the caller is told.
+pub(super) fn store(error: RecordError) -> Fault {
+    let kind = match &error {
+        RecordError::NotFound { .. } => Kind::NotFound,
+        RecordError::Stale(_) | RecordError::Illegal(_) => Kind::Conflict,
+        RecordError::TooLarge { .. } | RecordError::Store(_) => Kind::Unavailable,
+    };
+    Fault::new(kind, error.to_string())
 }
 
 /// The admission of input that does not begin at once.

@@ -89,6 +89,7 @@ fn show(effect: &Effect) -> String {
         Effect::Dispatch { call } => format!("dispatch {}", call.id),
         Effect::Probe { call } => format!("probe {}", call.id),
         Effect::Supersede { .. } => "supersede".to_owned(),
+        Effect::Compact { why } => format!("compact {why:?}"),
         Effect::Answer { call, result } => format!("answer {call} {:?}", result.status),
         Effect::Finish { end } => match end {
             End::Limited { limit, .. } => format!("finish {limit:?}"),
@@ -253,4 +254,53 @@ fn resuming_a_parked_run_keeps_waiting_for_the_person() {
         fold(Limits::default(), &[began(), started(1), done("", &["a"], StopReason::ToolUse), asked("a")]);
     assert_eq!(resume(&mut state, |_| true), []);
     assert!(state.is_parked());
+}
+
+fn overflowed() -> RunEvent {
+    RunEvent::ModelFailed { class: ErrorClass::ContextOverflow, message: "too long".into() }
+}
+
+fn compacted() -> RunEvent {
+    let summary = openclaw_domain::Summary { gist: "they spoke".into(), ..Default::default() };
+    let usage = Usage { input: 3, cost_usd: Some(0.5), ..Usage::default() };
+    RunEvent::Compacted { compaction: Box::new(Compaction { turns: 1, through: 1, summary }), usage }
+}
+
+#[test]
+fn a_conversation_that_does_not_fit_is_made_shorter_once_per_answer() {
+    let first = [began(), started(1), overflowed()];
+    check(Limits::default(), &first, &["compact Overflow"]);
+    let shorter = [began(), started(1), overflowed(), compacted()];
+    check(Limits::default(), &shorter, &["model 2"]);
+    let again = [began(), started(1), overflowed(), compacted(), started(2), overflowed()];
+    let (_, effects) = fold(Limits::default(), &again);
+    assert!(effects[0].starts_with("finish ModelFailed { class: ContextOverflow"), "{effects:?}");
+    let mut answered = shorter.to_vec();
+    answered.extend([started(2), done("", &["a"], StopReason::ToolUse), ended("a", ToolStatus::Ok), started(3)]);
+    answered.push(overflowed());
+    check(Limits::default(), &answered, &["compact Overflow"]);
+}
+
+#[test]
+fn a_summary_before_a_call_asks_for_nothing_else_and_is_paid_for() {
+    let (state, effects) = fold(Limits::default(), &[began(), started(1), compacted()]);
+    assert!(effects.is_empty() && state.is_calling);
+    assert_eq!((state.usage.input, state.usage.cost_usd), (3, Some(0.5)));
+    assert_eq!(state.compaction.map(|compaction| compaction.turns), Some(1));
+}
+
+#[test]
+fn a_run_that_stopped_before_it_was_made_shorter_goes_on_with_that() {
+    let (mut state, _) = fold(Limits::default(), &[began(), started(1), overflowed()]);
+    assert_eq!(resume(&mut state, |_| true).iter().map(show).collect::<Vec<_>>(), ["compact Overflow"]);
+}
+
+#[test]
+fn the_model_is_called_after_a_summary_only_when_the_window_is_nearly_full() {
+    let (mut state, _) = fold(Limits::default(), &[began(), started(1)]);
+    let info = openclaw_testkit::catalog::model("p", "m");
+    let budget = Budget::new(Some(&info), 0);
+    assert_eq!(before_call(&state, &budget), None);
+    state.conversation.say(UserTurn::owner("x".repeat(3 * 128_000), Timestamp(1)));
+    assert_eq!(before_call(&state, &budget), Some(Effect::Compact { why: Why::Full }));
 }

@@ -102,6 +102,21 @@ async fn input_that_waited_is_not_lost() {
 }
 
 #[tokio::test]
+async fn inputs_of_one_instant_wait_in_the_order_in_which_they_came() {
+    let first = Setup::new(ScriptedModel::new([Turn::new().text("x").hold(&Latch::new())])).build();
+    for (id, text) in [("r1", "a"), ("r2", "b"), ("r3", "c")] {
+        first.send(id, text, QueueMode::Followup).await;
+    }
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let rig = second(&first.store, ["one", "two", "three"].map(Turn::say), &idle).build();
+    rig.engine.recover().await.unwrap();
+    rig.ended("r3").await;
+    let said: Vec<String> = rig.transcript().await.into_iter().filter(|line| line.starts_with("user")).collect();
+    assert_eq!(said, ["user: a", "user: b", "user: c"]);
+}
+
+#[tokio::test]
 async fn steered_input_is_answered_once_across_a_restart() {
     let tool = Arc::new(FakeTool::says("act", "never").hold(&Latch::new()));
     let first = Setup::new(ScriptedModel::new([Turn::ask("act", &json!({}))])).tool(&tool).build();

@@ -5,4 +5,7 @@ mod agent;
 mod crash;
 mod gateway;
 mod home;
+mod recovery;
 mod reload;
+mod stream;
+mod webhook;

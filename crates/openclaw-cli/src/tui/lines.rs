@@ -47,11 +47,12 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<(), Failu
         match line.trim() {
             "" => {}
             "/exit" | "/quit" => return Ok(()),
-            "/help" => put("/new  /history  /abort  /exit").await,
+            "/help" => put("/new  /compact  /history  /abort  /exit").await,
             "/history" => talk.history().await?,
             "/abort" | "/stop" => {
                 talk.client.call("chat.abort", json!({"sessionKey": talk.options.session_key})).await?;
             }
+            "/compact" => talk.compact().await?,
             "/new" | "/reset" => {
                 talk.client.call("sessions.reset", json!({"key": talk.options.session_key})).await?;
                 put(own::DONE_RESET.in_lang(talk.options.lang)).await;
@@ -78,6 +79,17 @@ impl Talk {
                 put(&format!("{}: {body}", peek::text(message, "/role"))).await;
             }
         }
+        Ok(())
+    }
+
+    /// Shows older turns to the model as a summary; says what became of it.
+    async fn compact(&mut self) -> Result<(), Failure> {
+        let answer = self.client.call("sessions.compact", json!({"key": self.options.session_key})).await?;
+        let shown = match peek::text(&answer, "/checkpoint/summary") {
+            summary if summary.is_empty() => format!("-  {}", peek::text(&answer, "/reason")),
+            summary => summary,
+        };
+        put(&visible(&shown, Shape::Text)).await;
         Ok(())
     }
 

@@ -107,6 +107,8 @@ pub(super) const DEFAULTS: Section = Section {
             "leaving the sandbox at a session's start",
         )
         .closed("\"off\""),
+        key("snapshot", Bool, "true", 1, "keep the state of working runs, so that a restart goes on quickly"),
+        key("snapshotInterval", COUNT, "5000", 1, "milliseconds between two kept states of a run"),
         key("timeoutSeconds", MILLIS, "7200", 1, "longest run, waiting for people not counted"),
         key("limits", Object, "", 1, "ceilings of one run"),
         key("limits.maxTurns", COUNT, "60", 1, "model calls of one run"),

@@ -109,7 +109,7 @@ async fn hello_and_presence_validate() {
 fn parameter_shapes_agree_with_the_contract() {
     use openclaw_protocol::methods as wire;
     let Some(schema) = Schema::load() else { return };
-    let pairs: [(&wire::Method, &str); 22] = [
+    let pairs: [(&wire::Method, &str); 25] = [
         (&wire::agent::AGENT, "AgentParams"),
         (&wire::agent::AGENT_WAIT, "AgentWaitParams"),
         (&wire::chat::CHAT_SEND, "ChatSendParams"),
@@ -127,6 +127,9 @@ fn parameter_shapes_agree_with_the_contract() {
         (&wire::sessions::SESSIONS_DELETE, "SessionsDeleteParams"),
         (&wire::sessions::SESSIONS_ABORT, "SessionsAbortParams"),
         (&wire::sessions::SESSIONS_SEND, "SessionsSendParams"),
+        (&wire::upkeep::SESSIONS_COMPACT, "SessionsCompactParams"),
+        (&wire::upkeep::SESSIONS_COMPACTION_LIST, "SessionsCompactionListParams"),
+        (&wire::upkeep::SESSIONS_COMPACTION_RESTORE, "SessionsCompactionRestoreParams"),
         (&wire::config::CONFIG_PATCH, "ConfigPatchParams"),
         (&wire::config::CONFIG_SET, "ConfigSetParams"),
         (&wire::system::LOGS_TAIL, "LogsTailParams"),

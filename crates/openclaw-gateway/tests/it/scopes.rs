@@ -82,7 +82,7 @@ async fn scopes_are_those_of_the_contract() {
         ),
         (
             "operator.admin",
-            "chat.inject config.apply config.patch config.set sessions.delete sessions.reset system-event",
+            "chat.inject config.apply config.patch config.set sessions.compact sessions.compaction.restore sessions.delete sessions.reset system-event",
         ),
         (
             "operator.approvals",

@@ -9,7 +9,8 @@ use futures_util::StreamExt as _;
 use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::model::{Error as ModelError, ModelRequest, ModelStream};
 use openclaw_domain::ports::{
-    Admission, Admitted, Batch, Checkpoint, Clock, Journal, JournalError, Model, OpenAction, RunRecord, Tool, ToolCx,
+    Admission, Admitted, Batch, Checkpoint, Clock, Journal, JournalError, Mail, Model, OpenAction, RunRecord, Tool,
+    ToolCx,
 };
 use openclaw_domain::session::Entry;
 use openclaw_domain::tool::{Effect, Error, ToolOutput, ToolSpec};
@@ -140,6 +141,22 @@ impl Journal for SlowJournal {
 
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
         self.slowly(self.0.store.claim(session, run, owner)).await
+    }
+
+    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
+        self.slowly(self.0.store.take_over(session, run, owner)).await
+    }
+
+    async fn renew(&self, owner: &str, ttl: Duration) -> Result<usize, JournalError> {
+        self.slowly(self.0.store.renew(owner, ttl)).await
+    }
+
+    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, JournalError> {
+        self.slowly(self.0.store.expired(limit)).await
+    }
+
+    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, JournalError> {
+        self.slowly(self.0.store.mail(session, run)).await
     }
 
     async fn append(&self, batch: Batch) -> Result<Vec<Entry>, JournalError> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use openclaw_agent::{Engine, Options, Ports};
+use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::catalog::UnknownOutcome;
 use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
 use openclaw_domain::ports::{Journal, JournalError, RunObserver, Runs, Tool};
@@ -65,6 +65,7 @@ fn engine(world: &Arc<World>, feeds: &Arc<Feeds>, boot: u32) -> Arc<Engine> {
     let ports = Ports {
         journal: Arc::new(SlowJournal(Arc::clone(world))),
         sessions: store.clone(),
+        compactions: store.clone(),
         model: Arc::new(SlowModel::new(world)),
         tools,
         gate: Arc::new(AllowAll),
@@ -78,8 +79,16 @@ fn engine(world: &Arc<World>, feeds: &Arc<Feeds>, boot: u32) -> Arc<Engine> {
         variables: store.clone(),
         memories: store.clone(),
         grants: store.clone(),
+        deliveries: Deliveries { outbox: store.clone(), couriers: Vec::new(), kept: Duration::from_secs(900) },
     };
-    let options = Options { owner: format!("boot-{boot}"), approval_timeout: None, idle: Duration::from_secs(300) };
+    let options = Options {
+        owner: format!("boot-{boot}"),
+        approval_timeout: None,
+        crash: None,
+        idle: Duration::from_secs(300),
+        snapshot_interval: Some(Duration::from_millis(200)),
+        build: "1.0.0".to_owned(),
+    };
     Engine::new(options, ports)
 }
 

@@ -11,7 +11,7 @@ mod groups;
 
 use std::path::{Path, PathBuf};
 
-use openclaw_domain::ports::Durability;
+use openclaw_domain::ports::{CrashHook, Durability, Moment, Site};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -24,12 +24,26 @@ pub(super) struct Writer {
     queue: Queue<Connection>,
 }
 
+/// What a job writes, for a crash hook.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    pub(super) operation: &'static str,
+    /// The events it carries; collected only while there is a hook.
+    pub(super) events: Vec<&'static str>,
+}
+
 impl Writer {
     /// Starts the thread `store-writer`; it ends when the last handle is gone or
     /// [`Writer::close`] is called, after writing what was queued.
-    pub(super) fn start(db: Connection, path: &Path, queue_max: usize, group_max: usize) -> std::io::Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        path: &Path,
+        queue_max: usize,
+        group_max: usize,
+        crash: Option<CrashHook>,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = groups::queue(queue_max.max(1));
-        let thread = Thread { db, path: path.to_owned(), synced: None };
+        let thread = Thread { db, path: path.to_owned(), synced: None, crash };
         std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run(jobs, group_max.max(1)))?;
         Ok(Self { queue })
     }
@@ -37,13 +51,13 @@ impl Writer {
     /// Does work in a transaction and returns once it is committed.
     ///
     /// Dropping the future before the work is queued cancels it; afterwards not.
-    pub(super) async fn write<T, E, F>(&self, durability: Durability, work: F) -> Result<T, WorkError<E>>
+    pub(super) async fn write<T, E, F>(&self, durability: Durability, sites: Sites, work: F) -> Result<T, WorkError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: Fn(&Connection) -> Result<T, WorkError<E>> + Send + 'static,
     {
-        self.queue.write(durability, work).await
+        self.queue.write(durability, sites, work).await
     }
 
     /// Writes what is queued, folds the log into the database and ends the thread.
@@ -57,6 +71,7 @@ struct Thread {
     path: PathBuf,
     /// The durability the connection is set to; `None` before the first group.
     synced: Option<Durability>,
+    crash: Option<CrashHook>,
 }
 
 impl Target for Thread {
@@ -64,8 +79,11 @@ impl Target for Thread {
 
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let result = self.transact(group);
-        if let Err(failure) = &result {
-            tracing::warn!(path = %self.path.display(), %failure, jobs = group.len(), "a write failed");
+        match &result {
+            Ok(()) => group.iter().for_each(|job| self.reach(job.sites(), Moment::AfterCommit)),
+            Err(failure) => {
+                tracing::warn!(path = %self.path.display(), %failure, jobs = group.len(), "a write failed");
+            }
         }
         result
     }
@@ -116,11 +134,13 @@ impl Thread {
     /// Runs jobs until one is refused; tells whether none was.
     fn run_plainly(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         for job in group {
+            self.reach(job.sites(), Moment::BeforeWrite);
             let keep = job.run(&self.db);
             self.check_open()?;
             if !keep {
                 return Ok(false);
             }
+            self.reach(job.sites(), Moment::BeforeCommit);
         }
         Ok(true)
     }
@@ -129,12 +149,14 @@ impl Thread {
     fn run_guarded(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         for job in group {
             self.execute("savepoint job")?;
+            self.reach(job.sites(), Moment::BeforeWrite);
             let keep = job.run(&self.db);
             self.check_open()?;
             if !keep {
                 self.execute("rollback to job")?;
             }
             self.execute("release job")?;
+            self.reach(job.sites(), Moment::BeforeCommit);
         }
         Ok(true)
     }
@@ -142,6 +164,13 @@ impl Thread {
     /// Some failures make SQLite roll back the whole transaction by itself.
     fn check_open(&self) -> Result<(), Failure> {
         if self.db.is_autocommit() { Err(Failure::Full) } else { Ok(()) }
+    }
+
+    /// Tells a crash hook how far a job got.
+    fn reach(&self, sites: &Sites, moment: Moment) {
+        let Some(hook) = &self.crash else { return };
+        hook.at(Site::Operation(sites.operation), moment);
+        sites.events.iter().for_each(|event| hook.at(Site::Event(event), moment));
     }
 
     /// Syncs the commit when any job of the group needs it: syncing the log

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::error::{Failure, WorkError};
+use super::Sites;
 
 /// Where groups are written.
 pub(super) trait Target {
@@ -24,6 +25,7 @@ pub(super) trait Target {
 /// Work with its answer; erased so that the queue can hold any result.
 pub(super) trait Job<C = Connection>: Send {
     fn durability(&self) -> Durability;
+    fn sites(&self) -> &Sites;
     /// Runs the work; false when it must be rolled back.
     fn run(&mut self, cx: &C) -> bool;
     /// Answers the caller, who may have gone.
@@ -75,14 +77,14 @@ impl<C> Clone for Queue<C> {
 
 impl<C: 'static> Queue<C> {
     /// Queues work and waits for its answer.
-    pub(super) async fn write<T, E, F>(&self, durability: Durability, work: F) -> Result<T, WorkError<E>>
+    pub(super) async fn write<T, E, F>(&self, durability: Durability, sites: Sites, work: F) -> Result<T, WorkError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: Fn(&C) -> Result<T, WorkError<E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Pending { durability, work, result: None, reply });
+        let job = Box::new(Pending { durability, sites, work, result: None, reply });
         self.sender.send(Message::Job(job)).await.map_err(|_| Failure::Closed)?;
         answer.await.map_err(|_| Failure::Closed)?
     }
@@ -99,6 +101,7 @@ impl<C: 'static> Queue<C> {
 
 struct Pending<T, E, F> {
     durability: Durability,
+    sites: Sites,
     work: F,
     result: Option<Result<T, WorkError<E>>>,
     reply: oneshot::Sender<Result<T, WorkError<E>>>,
@@ -112,6 +115,10 @@ where
 {
     fn durability(&self) -> Durability {
         self.durability
+    }
+
+    fn sites(&self) -> &Sites {
+        &self.sites
     }
 
     fn run(&mut self, cx: &C) -> bool {

@@ -119,7 +119,9 @@ impl Inbox<Staged> for Watched {
 
 fn watch(message: Message<Staged>, pauses: Pauses, planted: Option<Planted>) -> Message<Staged> {
     match message {
-        Message::Job(job) => Message::Job(Box::new(WatchedJob { job: Some(job), pauses, planted })),
+        Message::Job(job) => {
+            Message::Job(Box::new(WatchedJob { job: Some(job), sites: Sites::default(), pauses, planted }))
+        }
         Message::Close(done) => Message::Close(done),
     }
 }
@@ -128,6 +130,7 @@ fn watch(message: Message<Staged>, pauses: Pauses, planted: Option<Planted>) -> 
 struct WatchedJob {
     /// Empty once it was answered.
     job: Option<Box<dyn Job<Staged>>>,
+    sites: Sites,
     pauses: Pauses,
     planted: Option<Planted>,
 }
@@ -135,6 +138,10 @@ struct WatchedJob {
 impl Job<Staged> for WatchedJob {
     fn durability(&self) -> Durability {
         Durability::Barrier
+    }
+
+    fn sites(&self) -> &Sites {
+        &self.sites
     }
 
     fn run(&mut self, staged: &Staged) -> bool {
@@ -202,7 +209,7 @@ fn call(plan: Plan, caller: u32, queue: &Queue<Staged>, kept: &Cell<Vec<u32>>) {
             staged.with(|staged| staged.push(id));
             if is_refused { Err(WorkError::Refused(id)) } else { Ok(id) }
         };
-        let answer = block_on(queue.write(Durability::Barrier, work));
+        let answer = block_on(queue.write(Durability::Barrier, Sites::default(), work));
         let times = kept.lock().unwrap().iter().filter(|kept| **kept == id).count();
         match answer {
             Ok(own) => assert_eq!((own, times), (id, 1), "acknowledged, so it is committed once"),
