@@ -115,7 +115,7 @@ impl Tool for SlowTool {
         self.world.lag(0..30).await;
         let (tool, arguments) = (permit.call().name.clone(), permit.call().arguments.clone());
         self.world.state().dispatches.push(Dispatch { tool: tool.clone(), arguments, key: cx.idempotency_key.clone() });
-        self.world.lag(0..120).await;
+        self.world.lag(0..250).await;
         Ok(ToolOutput::text("done", Origin::Tool { tool }))
     }
 }
