@@ -7,7 +7,7 @@ use openclaw_domain::compaction::Kept;
 use openclaw_domain::ports::{Compacted, Snapshotted};
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
-use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Timestamp};
+use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Seq, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::step::RunState;
@@ -49,6 +49,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Interrupted {
     pub(crate) request: RunRequest,
     pub(crate) session: Session,
+    /// Position of the last event that is folded in.
+    pub(crate) seq: Seq,
     pub(crate) state: RunState,
     pub(crate) written: usize,
     pub(crate) head: u64,

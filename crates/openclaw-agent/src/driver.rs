@@ -243,8 +243,14 @@ impl Driver {
         }
     }
 
-    fn finished(self, outcome: Arc<Outcome>) -> Finished {
-        let left = self.state.steered.iter().cloned().collect();
+    fn finished(mut self, outcome: Arc<Outcome>) -> Finished {
+        let mut left: Vec<(RunId, UserTurn)> = self.state.steered.iter().cloned().collect();
+        // Input that was on its way when the run ended is not lost with it.
+        while let Ok(control) = self.control.try_recv() {
+            if let Control::Steer { input, turn } = control {
+                left.push((input, turn));
+            }
+        }
         Finished {
             outcome,
             session: self.session.id,

@@ -38,6 +38,10 @@ impl Engine {
         engine
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Takes over newly built tools; calls that run already keep theirs.
     pub fn replace_tools(&self, tools: &[Arc<dyn Tool>]) {
         self.shared.replace_tools(tools);

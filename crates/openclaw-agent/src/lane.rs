@@ -258,7 +258,7 @@ async fn next(deferred: &mut VecDeque<Command>, commands: &mut mpsc::Receiver<Co
 }
 
 /// The outcome of a run that did no work.
-fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
+pub(crate) fn stopped(end: End, now: openclaw_domain::Timestamp) -> Outcome {
     Outcome {
         end,
         text: String::new(),

@@ -5,7 +5,7 @@
 //! Each session is one actor (`lane`) that owns its running turn; two turns of
 //! a session never run at once. The engine knows no vendor, tool or database.
 //!
-//! Read in this order: `step`, `breaker`, `driver`, `lane`, `engine`.
+//! Read in this order: `step`, `breaker`, `driver`, `lane`, `engine`, `replay`.
 
 mod actions;
 mod approvals;
@@ -26,6 +26,7 @@ mod outcome;
 mod publish;
 mod queue;
 mod recover;
+mod replay;
 mod shared;
 pub mod step;
 mod stopwatch;

@@ -9,6 +9,7 @@ use openclaw_domain::session::Session;
 use openclaw_domain::tool::ToolSpec;
 use openclaw_domain::{AgentId, RunRequest, SessionId};
 
+use crate::replay::dry::Answers;
 use crate::shared::Shared;
 use crate::step::RunState;
 
@@ -21,6 +22,8 @@ pub(crate) struct Preparation {
     cache_key: SessionId,
     /// Estimated tokens of system prompt and tools, once somebody asked.
     fixed: OnceLock<u64>,
+    /// What tools answer from instead of running, in a fork that touches nothing.
+    answers: Option<Arc<Answers>>,
 }
 
 impl Preparation {
@@ -37,6 +40,11 @@ impl Preparation {
     /// Estimates what stands before the turns.
     pub(crate) fn fixed_tokens(&self) -> u64 {
         *self.fixed.get_or_init(|| crate::compaction::estimate::fixed(&self.system, &self.tools))
+    }
+
+    /// Returns the record that tools answer from; `None` when they really run.
+    pub(crate) fn answers(&self) -> Option<&Answers> {
+        self.answers.as_deref()
     }
 
     /// Returns the names of the tools on offer.
@@ -62,7 +70,15 @@ pub(crate) async fn prepare(shared: &Shared, request: &RunRequest, session: &Ses
     };
     let mut system = shared.ports.context.assemble(&context).await?;
     system.extend(request.extra_system.clone());
+    let answers = match request.origin.as_deref().filter(|origin| !origin.is_live) {
+        Some(origin) => {
+            let (journal, sessions) = (&shared.ports.journal, &shared.ports.sessions);
+            Some(Arc::new(Answers::load(&**journal, &**sessions, origin).await?))
+        }
+        None => None,
+    };
     Ok(Preparation {
+        answers,
         choice: choice(request, session, configured.choice),
         system,
         tools,

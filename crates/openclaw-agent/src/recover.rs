@@ -15,7 +15,7 @@ use futures_util::{StreamExt, stream};
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{Outcome, Status};
-use openclaw_domain::{Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey};
+use openclaw_domain::{Epoch, Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Timestamp};
 
 use crate::command::{Interrupted, Recovered};
 use crate::shared::Shared;
@@ -100,6 +100,29 @@ pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Recov
         Rebuilt::Nothing => {}
     }
     Ok(found)
+}
+
+/// Rebuilds a run as it stands now, its newest claim at `(epoch, seq)`.
+pub(crate) async fn anew(
+    shared: &Shared,
+    key: &SessionKey,
+    run: &RunId,
+    (epoch, seq): (Epoch, Seq),
+) -> Result<Option<Interrupted>, Fault> {
+    let record = RunRecord {
+        id: run.clone(),
+        session: key.clone(),
+        status: Status::Running,
+        epoch,
+        seq,
+        outcome: None,
+        accepted_at: Timestamp(0),
+        details: serde_json::Value::Null,
+    };
+    Ok(match rebuild::rebuild(shared, key, &record).await? {
+        Rebuilt::Begun(interrupted) => Some(*interrupted),
+        Rebuilt::Waiting(_) | Rebuilt::Nothing => None,
+    })
 }
 
 /// What an unfinished run turned out to be.

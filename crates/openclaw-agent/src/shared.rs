@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, Compactions, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment, Net, Outbox,
-    Processes, RunObserver, Runs, Sessions, Site, Tool, Variables, Workspaces,
+    Catalog, Clock, Compactions, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment,
+    Net, Outbox, Processes, RunObserver, Runs, Sessions, Site, Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
 use tokio::sync::{Notify, mpsc};

@@ -82,7 +82,10 @@ impl Runtime {
         let mut lock = StateLock::acquire(&state_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let crash = crash::hook(&loaded.env)?;
-        let options = openclaw_store::sqlite::Options { crash: crash.clone(), ..openclaw_store::sqlite::Options::new(&state_dir) };
+        let options = openclaw_store::sqlite::Options {
+            crash: crash.clone(),
+            ..openclaw_store::sqlite::Options::new(&state_dir)
+        };
         let store = Store::open(options)?;
         let net = Arc::new(net::Client::new(net::Options::default()));
         let router = models::router(&loaded, net.clone(), clock.clone(), plan.local_llm.as_deref()).await?;
@@ -242,6 +245,7 @@ fn gateway_ports(
 ) -> openclaw_gateway::Ports {
     openclaw_gateway::Ports {
         runs: engine.clone(),
+        history: engine.clone(),
         approvals: engine.clone(),
         upkeep: engine.clone(),
         compactions: Arc::new(store.clone()),

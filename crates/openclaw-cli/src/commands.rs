@@ -13,8 +13,11 @@ mod lists;
 mod logs;
 mod models;
 mod onboard;
+mod replay;
+mod runs;
 mod sessions;
 mod status;
+mod support;
 mod vars;
 
 use clap::Subcommand;
@@ -46,6 +49,10 @@ pub(crate) enum Command {
     Start(gateway::RunArguments),
     /// Show and change conversations
     Sessions(sessions::Arguments),
+    /// Show what runs did, and drive them
+    Runs(runs::Arguments),
+    /// Compare a recorded run with the engine, or try it another way
+    Replay(replay::Arguments),
     /// Show the gateway's log
     Logs(logs::Arguments),
     /// List, test and choose models
@@ -70,6 +77,8 @@ pub(crate) enum Command {
     Channels(lists::Arguments),
     /// List nodes
     Nodes(lists::Arguments),
+    /// Pack what helps to find a defect, without secrets
+    Support(support::Arguments),
     /// Print the completion script of a shell
     Completion(completion::Arguments),
     /// Print help; what a bare call without a terminal does
@@ -104,7 +113,13 @@ impl Command {
     /// Tells what the command needs around it.
     pub(crate) fn needs(&self) -> Needs {
         match self {
-            Command::Agent(_) | Command::Chat(_) | Command::Onboard(_) | Command::Start(_) => Needs::Engine,
+            Command::Agent(_)
+            | Command::Chat(_)
+            | Command::Onboard(_)
+            | Command::Start(_)
+            | Command::Replay(_)
+            | Command::Support(_) => Needs::Engine,
+            Command::Runs(arguments) => arguments.needs(),
             Command::Gateway(arguments) => arguments.needs(),
             Command::Models(arguments) => arguments.needs(),
             Command::Completion(_) | Command::Help => Needs::Nothing,
@@ -138,6 +153,9 @@ impl Command {
             Command::Gateway(arguments) => gateway::run(cx, arguments).await,
             Command::Start(arguments) => gateway::serve(cx, arguments).await,
             Command::Sessions(arguments) => sessions::run(cx, arguments).await,
+            Command::Runs(arguments) => runs::run(cx, arguments).await,
+            Command::Replay(arguments) => replay::run(cx, arguments).await,
+            Command::Support(arguments) => support::run(cx, arguments).await,
             Command::Logs(arguments) => logs::run(cx, arguments).await,
             Command::Models(arguments) => models::run(cx, arguments).await,
             Command::Config(arguments) => config::run(cx, arguments).await,

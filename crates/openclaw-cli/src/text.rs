@@ -87,6 +87,8 @@ macro_rules! copy {
 }
 pub(crate) use copy;
 
+pub(crate) mod runs;
+
 copy! {
     // Common
     AGO = "{span} ago", "{span} 前";
@@ -265,9 +267,9 @@ mod tests {
 
     use super::{Copy, Lang, fill};
 
-    /// Every message of both tables.
+    /// Every message of all tables.
     fn all() -> impl Iterator<Item = &'static (&'static str, Copy)> {
-        super::ALL.iter().chain(super::tui::ALL)
+        super::ALL.iter().chain(super::tui::ALL).chain(super::runs::ALL)
     }
 
     fn marks(text: &str) -> Vec<&str> {

@@ -10,6 +10,7 @@ mod context;
 mod crash;
 mod files;
 mod gate;
+mod history;
 mod journal;
 mod logs;
 mod model;
@@ -30,6 +31,9 @@ pub use context::{ContextRequest, ContextSource};
 pub use crash::{CrashHook, Moment, SITES, Site};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
+pub use history::{
+    Comparison, Difference, Edit, ForkWish, Forked, History, Replay, RunName, Side, StepPair, StepSeen, ToolSeen,
+};
 pub use journal::{
     Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, Mail, OpenAction, RunRecord,
 };
@@ -38,7 +42,9 @@ pub use model::Model;
 pub use net::Net;
 pub use observer::RunObserver;
 pub use outbox::{Courier, Due, Outbox, Sent, Settled};
-pub use processes::{Command, Error as ProcessError, Exit, IDEMPOTENCY_KEY, Leash, ProcessInfo, Processes, Snapshot, Spawned};
+pub use processes::{
+    Command, Error as ProcessError, Exit, IDEMPOTENCY_KEY, Leash, ProcessInfo, Processes, Snapshot, Spawned,
+};
 pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
 pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;

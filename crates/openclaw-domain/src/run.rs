@@ -1,5 +1,6 @@
 //! One piece of work of an agent: what starts it, bounds it and ends it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub struct RunRequest {
     /// Where the answer is sent besides the transcript.
     #[serde(default)]
     pub deliver: Option<Destination>,
+    /// The recorded run this one tries another way from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<ForkOrigin>>,
 }
 
 impl RunRequest {
@@ -66,8 +70,25 @@ impl RunRequest {
             parent: None,
             inbound: None,
             deliver: None,
+            origin: None,
         }
     }
+}
+
+/// Where a run that tries another way began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkOrigin {
+    /// Session of the recorded run.
+    pub session: SessionKey,
+    /// The recorded run.
+    pub run: RunId,
+    /// The model call it began with.
+    pub from_step: u32,
+    /// Whether tools work as ever; otherwise they answer from the record.
+    pub is_live: bool,
+    /// Texts that stand in place of recorded results, by call.
+    #[serde(default)]
+    pub results: BTreeMap<CallId, String>,
 }
 
 /// The call that a child run works for.

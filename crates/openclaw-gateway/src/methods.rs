@@ -15,6 +15,7 @@ mod devices;
 mod history;
 mod listing;
 mod questions;
+mod replay;
 mod runs;
 mod sessions;
 mod streams;
@@ -113,6 +114,9 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::upkeep::SESSIONS_COMPACTION_LIST => upkeep::list,
     wire::upkeep::SESSIONS_COMPACTION_RESTORE => upkeep::restore,
     wire::upkeep::RUNS_SNAPSHOT => upkeep::snapshot,
+    wire::replay::RUNS_REPLAY => replay::replay,
+    wire::replay::RUNS_FORK => replay::fork,
+    wire::replay::RUNS_DIFF => replay::diff,
     wire::vars::VARS_GET => vars::get,
     wire::vars::VARS_SET => vars::set,
     wire::vars::VARS_LIST => vars::list,

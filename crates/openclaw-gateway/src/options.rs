@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openclaw_domain::Secret;
 use openclaw_domain::ports::{
-    Approvals, Catalog, Clock, Compactions, Devices, Grants, Journal, Logs, Outbox, Questions, Runs, Sessions,
+    Approvals, Catalog, Clock, Compactions, Devices, Grants, History, Journal, Logs, Outbox, Questions, Runs, Sessions,
     Settings, Upkeep, Variables,
 };
 
@@ -16,6 +16,8 @@ use openclaw_domain::ports::{
 pub struct Ports {
     /// Starts and stops runs.
     pub runs: Arc<dyn Runs>,
+    /// Recorded runs, to look back at.
+    pub history: Arc<dyn History>,
     /// Permissions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
     /// Unknown outcomes that wait for a person.

@@ -13,6 +13,7 @@ pub mod chat;
 pub mod config;
 pub mod devices;
 pub mod questions;
+pub mod replay;
 pub mod runs;
 pub mod sessions;
 pub mod system;

@@ -41,6 +41,11 @@ impl Driver {
     fn dispatch(&mut self, call: &ToolCall, events: &mut Vec<RunEvent>) {
         let evidence = self.state.evidence.get(&call.id).cloned();
         let Some(prepared) = &self.prepared else { return };
+        if let Some(answers) = prepared.answers() {
+            let result = Box::new(answers.answer(&self.state, call));
+            events.push(RunEvent::ToolEnded { call: call.id.clone(), result });
+            return;
+        }
         match tool_call::judge(&self.shared, &self.request.id, &self.request.session, call, prepared, evidence) {
             Judged::Admitted { permit, effect } => {
                 let action = match self.begin_action(call, effect) {

@@ -8,11 +8,14 @@ use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
 use openclaw_domain::session::{EntryQuery, Session};
-use openclaw_domain::{Change, Conversation, RunEvent, RunId, RunRequest, Timestamp, UserTurn};
+use openclaw_domain::{Change, Conversation, Epoch, RunEvent, RunId, RunRequest, Seq, Timestamp, UserTurn};
 
 use super::{Lane, status_of, stopped};
 use crate::driver::Control;
 use crate::publish::Publisher;
+
+/// More events than this and a run has begun: before that it is only accepted and claimed.
+const UNBEGUN_EVENTS_MAX: usize = 100;
 
 impl Lane {
     /// Accepts input according to its queue mode.
@@ -126,10 +129,9 @@ impl Lane {
     }
 
     pub(super) async fn close(&mut self, id: &RunId, outcome: &Outcome) -> Result<(), JournalError> {
-        let journal = &self.shared.ports.journal;
-        let (epoch, seq) = match journal.claim(&self.key, id, &self.shared.options.owner).await {
+        let (epoch, seq) = match self.place_to_close(id).await {
             Err(JournalError::Ended(_)) => return Ok(()),
-            claimed => claimed?,
+            place => place?,
         };
         let events = vec![RunEvent::Ended { outcome: Box::new(outcome.clone()) }];
         let batch = Batch {
@@ -146,7 +148,32 @@ impl Lane {
             at: self.shared.ports.clock.now(),
             durability: Durability::Barrier,
         };
-        journal.append(batch).await.map(|_entries| ())
+        match self.shared.ports.journal.append(batch).await {
+            Ok(_) | Err(JournalError::Ended(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the event that recorded an input.
+    pub(super) async fn accepted(&mut self, request: &RunRequest) -> Result<RunEvent, Fault> {
+        let events = self.shared.ports.journal.events(&self.key, &request.id, Seq(0), 1).await;
+        let first = events.map_err(|error| fault(&error))?.into_iter().next().map(|recorded| recorded.event);
+        match first {
+            Some(accepted @ RunEvent::Accepted { .. }) => Ok(accepted),
+            Some(_) | None => Err(Fault::new(Kind::Bug, format!("run {} is not recorded as accepted", request.id))),
+        }
+    }
+
+    /// Returns where the end of a run is to be written. Input that never began
+    /// is not claimed for it: while another turn runs, a claim is refused.
+    async fn place_to_close(&mut self, id: &RunId) -> Result<(Epoch, Seq), JournalError> {
+        let journal = &self.shared.ports.journal;
+        let events = journal.events(&self.key, id, Seq(0), UNBEGUN_EVENTS_MAX).await?;
+        let has_begun = events.iter().any(|recorded| matches!(recorded.event, RunEvent::Began { .. }));
+        match events.last() {
+            Some(last) if !has_begun && events.len() < UNBEGUN_EVENTS_MAX => Ok((last.epoch, last.seq)),
+            _ => journal.claim(&self.key, id, &self.shared.options.owner).await,
+        }
     }
 
     /// Returns the session and its conversation, read anew only if somebody else changed it.

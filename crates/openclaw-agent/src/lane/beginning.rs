@@ -105,20 +105,19 @@ impl Lane {
     }
 
     async fn begin_waiting(&mut self, request: RunRequest, joined: Vec<RunRequest>) -> Result<(), Fault> {
-        let agent = self.agent()?;
         self.settle().await?;
         let at = self.shared.ports.clock.now();
         let Opened { session, conversation, compaction } = self.open(at).await?;
+        // What was recorded at acceptance holds, as it does for recovery and replay.
+        let accepted = self.accepted(&request).await?;
         let claimed_at = self.shared.ports.clock.monotonic();
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
         self.shared.reach("waiting_claimed");
         let mut state = RunState::new(conversation.into_turns()).showing(compaction);
         let written = state.conversation.turns().len();
-        step::step(
-            &mut state,
-            &RunEvent::Accepted { request: Box::new(request.clone()), limits: agent.limits, runtime: agent.runtime },
-        );
+        step::step(&mut state, &accepted);
+        let request = state.request.clone().unwrap_or(request);
         let mut events: Vec<RunEvent> = joined
             .iter()
             .map(|other| RunEvent::Steered { input: other.id.clone(), turn: other.input.clone() })
@@ -168,6 +167,22 @@ impl Lane {
             }
         };
         self.shared.reach("taken_up");
+        let interrupted = if interrupted.seq.next() == seq {
+            interrupted
+        } else {
+            // The old owner's last write landed after the run was read: the
+            // claim came after it, and fenced off what follows.
+            match crate::recover::anew(&self.shared, &self.key, &request.id, (epoch, seq)).await {
+                Ok(Some(now)) => now,
+                Ok(None) => interrupted,
+                Err(fault) => {
+                    tracing::error!(run = %request.id, %fault, "an interrupted run could not be read again");
+                    let end = End::Failed { message: fault.to_string() };
+                    self.shared.waiters.end(&request.id, &self.key, Arc::new(super::stopped(end, at)));
+                    return;
+                }
+            }
+        };
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =

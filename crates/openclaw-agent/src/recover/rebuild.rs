@@ -47,6 +47,7 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
         }
         None => (beginning(shared, key, record, earlier).await?, tail),
     };
+    let seq = tail.last().map_or(state.seq, |last| last.seq);
     let state = fold(state, &tail);
     let started = tail.iter().filter_map(|recorded| match &recorded.event {
         RunEvent::ToolStarted { call, .. } => Some((call.clone(), recorded.at)),
@@ -66,8 +67,19 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
     });
     let unsure = unsure.collect();
     let head = session.head;
-    let interrupted =
-        Interrupted { request, head, session, state, written, open_entry, asked, unsure, started, is_expired: false };
+    let interrupted = Interrupted {
+        request,
+        seq,
+        head,
+        session,
+        state,
+        written,
+        open_entry,
+        asked,
+        unsure,
+        started,
+        is_expired: false,
+    };
     Ok(Rebuilt::Begun(Box::new(interrupted)))
 }
 

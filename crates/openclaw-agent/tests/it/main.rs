@@ -16,4 +16,5 @@ mod positions;
 mod queueing;
 mod recovery;
 mod refusals;
+mod replay;
 mod turns;

@@ -86,11 +86,7 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
 }
 
 fn report(cx: &Cx<'_>, findings: &Findings, fixed: &[String], took: &str) -> Report {
-    let data = json!({
-        "problems": findings.problems.iter().map(value).collect::<Vec<_>>(),
-        "healthy": findings.healthy, "checks": findings.checks, "fixed": fixed,
-    });
-    let mut report = Report::of(data);
+    let mut report = Report::of(data(findings, fixed));
     for what in fixed {
         report = report.line(Line::marked(Tone::Done, "ok", cx.say(&text::DOCTOR_FIXED, &[("what", what)])));
     }
@@ -129,6 +125,18 @@ fn report(cx: &Cx<'_>, findings: &Findings, fixed: &[String], took: &str) -> Rep
         report.exit = Some(Exit::Problems);
     }
     report
+}
+
+/// Looks, mends nothing, and returns what `--json` prints.
+pub(crate) async fn findings(cx: &Cx<'_>) -> Value {
+    data(&check(cx, false).await, &[])
+}
+
+fn data(findings: &Findings, fixed: &[String]) -> Value {
+    json!({
+        "problems": findings.problems.iter().map(value).collect::<Vec<_>>(),
+        "healthy": findings.healthy, "checks": findings.checks, "fixed": fixed,
+    })
 }
 
 fn mark(severity: Severity) -> (Tone, &'static str) {

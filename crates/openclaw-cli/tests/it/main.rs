@@ -11,6 +11,7 @@ mod gateway;
 mod manners;
 mod onboard;
 mod real;
+mod runs;
 mod schema;
 mod screens;
 mod service;

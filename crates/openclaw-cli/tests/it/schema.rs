@@ -11,7 +11,13 @@ use crate::manners::{FAILING, LINES};
 use crate::world::World;
 
 /// Lines of commands with a published form that the common matrix leaves out.
-const MORE: &[&str] = &["config get gateway", "gateway probe", "models probe", "sessions show main -n 1"];
+const MORE: &[&str] = &[
+    "config get gateway",
+    "gateway probe",
+    "models probe",
+    "sessions show main -n 1",
+    "support bundle --out b.tar.gz",
+];
 
 /// The published schema.
 pub(crate) struct Published(Value);
@@ -164,6 +170,8 @@ fn every_command_line_prints_the_published_form() {
         "skill",
         "channel",
         "node",
+        "run",
+        "replayed",
     ];
     let is_part = |name: &str| parts.contains(&name) || name.ends_with("-line");
     let all = published.0["$defs"].as_object().unwrap().keys();

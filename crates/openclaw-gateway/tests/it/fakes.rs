@@ -19,8 +19,7 @@ use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
     Answer, AssistantTurn, Change, Compaction, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Summary,
-    Timestamp, ToolCall,
-    ToolResult, Turn,
+    Timestamp, ToolCall, ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;

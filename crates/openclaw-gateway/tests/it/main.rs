@@ -19,6 +19,7 @@ mod limits;
 mod liveness;
 mod methods;
 mod questions;
+mod replay;
 mod runs;
 mod schema;
 mod scopes;

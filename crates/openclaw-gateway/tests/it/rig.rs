@@ -42,6 +42,7 @@ pub(crate) struct Rig {
     pub(crate) engine: Arc<Engine>,
     pub(crate) settings: Arc<MemorySettings>,
     pub(crate) clock: FakeClock,
+    pub(crate) history: Arc<crate::replay::FakeHistory>,
     pub(crate) handle: Option<Handle>,
     pub(crate) port: u16,
 }
@@ -59,7 +60,8 @@ impl Rig {
         let (store, clock) = (Arc::new(Store::new()), FakeClock::new());
         let engine = Engine::new(Arc::clone(&hub), Arc::clone(&store));
         let settings = Arc::new(MemorySettings::default());
-        let mut rig = Self { hub: Arc::clone(&hub), store, engine, settings, clock, handle: None, port: 0 };
+        let history = Arc::default();
+        let mut rig = Self { hub: Arc::clone(&hub), store, engine, settings, clock, history, handle: None, port: 0 };
         let handle = serve(options, rig.ports(), hub).await.unwrap();
         rig.port = handle.addresses().first().map_or(0, std::net::SocketAddr::port);
         rig.handle = Some(handle);
@@ -71,6 +73,7 @@ impl Rig {
         let runs = Arc::new(EngineRuns(Arc::clone(&self.engine)));
         Ports {
             runs: runs.clone(),
+            history: self.history.clone(),
             approvals: runs.clone(),
             questions: runs.clone(),
             journal: self.store.clone(),

@@ -38,8 +38,7 @@ async fn the_same_command_with_the_same_result_says_the_same() {
 #[tokio::test]
 async fn arguments_reach_the_command() {
     let bench = Bench::default();
-    let arguments =
-        json!({ "command": "ls", "workdir": "d", "env": { "A": "1", "N": 2, "OPENCLAW_IDEMPOTENCY_KEY": "mine" },
+    let arguments = json!({ "command": "ls", "workdir": "d", "env": { "A": "1", "N": 2, "OPENCLAW_IDEMPOTENCY_KEY": "mine" },
             "timeoutSeconds": 5, "pty": true });
     bench.text("exec", arguments).await;
     let command = bench.processes.commands().remove(0);
