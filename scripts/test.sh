@@ -20,6 +20,9 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 step "rustdoc"
 cargo doc --workspace --no-deps --locked --quiet
 
+step "crash sample"
+bash scripts/crash.sh sample
+
 step "build"
 cargo build --workspace --bins --locked
 

@@ -39,6 +39,12 @@ impl Actions {
         self.lock().retain(|_, action| !is_call(action, session, run, call));
     }
 
+    /// Drops the actions of a run that another process works on now; the journal
+    /// still refuses to repeat them.
+    pub(crate) fn forget(&self, session: &SessionKey, run: &RunId) {
+        self.lock().retain(|_, action| action.session != *session || action.run != *run);
+    }
+
     /// Lists the open actions, in no order.
     pub(crate) fn list(&self) -> Vec<OpenAction> {
         self.lock().values().cloned().collect()

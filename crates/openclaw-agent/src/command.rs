@@ -49,4 +49,6 @@ pub(crate) struct Interrupted {
     pub(crate) unsure: Vec<Question>,
     /// When each call was dispatched last.
     pub(crate) started: BTreeMap<CallId, Timestamp>,
+    /// Whether it is taken from another process whose lease has expired.
+    pub(crate) is_expired: bool,
 }

@@ -15,13 +15,14 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, future::BoxFuture};
 use openclaw_domain::approval::{Approval, Decision};
+use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::{ModelEvent, ModelStream};
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, Timestamp, Turn,
-    UserTurn,
+    Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey,
+    Timestamp, ToolResult, Turn, UserTurn,
 };
 use tokio::sync::mpsc;
 
@@ -77,6 +78,8 @@ pub(crate) struct Start {
     /// When the calls of that process were dispatched.
     pub(crate) started: BTreeMap<CallId, Timestamp>,
     pub(crate) started_at: openclaw_domain::Timestamp,
+    /// By the monotonic clock, when the run's first lease was asked for.
+    pub(crate) claimed_at: Duration,
 }
 
 /// What a finished run leaves behind.
@@ -133,6 +136,9 @@ pub(crate) struct Driver {
     /// How long ended calls ran, until they are told.
     took: BTreeMap<CallId, Duration>,
     started_at: openclaw_domain::Timestamp,
+    claimed_at: Duration,
+    /// When the lease was granted under which events were recorded last.
+    granted_at: Duration,
     ended: Option<Arc<Outcome>>,
 }
 
@@ -140,6 +146,9 @@ pub(crate) struct Driver {
 pub(crate) struct Broken {
     /// What broke.
     pub(crate) message: String,
+    /// Whether the run belongs to another process now; then this one says
+    /// nothing more about it.
+    pub(crate) is_lost: bool,
 }
 
 impl Driver {
@@ -175,6 +184,8 @@ impl Driver {
             unsure,
             took: BTreeMap::new(),
             started_at: start.started_at,
+            claimed_at: start.claimed_at,
+            granted_at: start.claimed_at,
             ended: None,
         };
         (driver, start.effects, start.events)
@@ -233,12 +244,40 @@ impl Driver {
     async fn launch(&mut self) {
         for (permit, key) in std::mem::take(&mut self.admitted) {
             self.publisher.publish(Change::ToolStarted(permit.call().clone()));
-            self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key));
+            if let Some(refused) = self.refuse_without_lease(&permit) {
+                self.tools.push(Box::pin(std::future::ready(refused)));
+                continue;
+            }
+            self.tools.push(crate::tool_call::run(&self.shared, &self.publisher, permit, key, self.root().clone()));
         }
         if std::mem::take(&mut self.model_due) {
             self.publisher.publish(Change::Phase(Phase::StartingModel));
             self.stream = Some(self.start_model().await);
         }
+    }
+
+    /// Refuses a call that acts on the world once so little is left of the lease
+    /// that another process may own the run (I5). The lease that counts is the
+    /// one in force when the call's start was recorded: only that record proves
+    /// that the run was still ours.
+    fn refuse_without_lease(&self, permit: &Permit) -> Option<EndedCall> {
+        let now = self.shared.ports.clock.monotonic();
+        let acts = permit.request().effect != openclaw_domain::tool::Effect::Pure;
+        if !acts || self.shared.leases.holds(self.granted_at, now) {
+            return None;
+        }
+        tracing::warn!(run = %self.request.id, tool = permit.call().name, "not run: the lease could not be confirmed");
+        let text = "Not run: this program could not confirm in time that the run is still its own. Try again.";
+        Some(EndedCall {
+            call: permit.call().clone(),
+            result: Ok(ToolResult::notice(ToolStatus::Failed, text)),
+            took: Duration::ZERO,
+        })
+    }
+
+    /// Returns the session that actions of this lineage are named after.
+    fn root(&self) -> &SessionKey {
+        self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root)
     }
 
     async fn start_model(&mut self) -> ModelStream {
@@ -279,7 +318,7 @@ impl Driver {
                 biased;
                 Some(control) = self.control.recv() => {
                     if let Some(event) = self.told(control) {
-                        return Ok(vec![event]);
+                        return Ok(self.after_text(event));
                     }
                 }
                 item = next_of(&mut self.stream) => {
@@ -296,7 +335,7 @@ impl Driver {
                         return Ok(vec![event]);
                     }
                 }
-                () = timer(deadline) => return Ok(vec![RunEvent::DeadlinePassed]),
+                () = timer(deadline) => return Ok(self.after_text(RunEvent::DeadlinePassed)),
             }
         }
     }

@@ -52,6 +52,15 @@ impl Engine {
         Ok(count)
     }
 
+    /// Starts what works beside the runs, until the engine is shut down: leases
+    /// are renewed, runs of owners that are gone are taken over, and messages
+    /// are sent. Call it once, after [`Engine::recover`].
+    pub fn watch(&self) {
+        self.shared.leases.keep();
+        self.shared.tasks.spawn(crate::leases::watch(self.shared.clone()));
+        self.shared.tasks.spawn(crate::outbox::dispatch(self.shared.clone()));
+    }
+
     /// Stops accepting and drops all running work. Unfinished runs stay in the
     /// journal as they are and are taken up at the next start.
     pub async fn shutdown(&self) {
@@ -67,7 +76,7 @@ impl Engine {
 }
 
 /// Hands a command to a session's actor, starting it if there is none.
-fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
+pub(crate) fn tell(shared: &Arc<Shared>, session: &SessionKey, command: Command) -> Result<(), Fault> {
     if shared.is_stopping() {
         return Err(Fault::new(Kind::Unavailable, "the gateway is stopping").hint("try again in a few seconds"));
     }

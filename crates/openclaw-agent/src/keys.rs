@@ -1,5 +1,6 @@
 //! Keys derived from ids: the same step or call has the same key at every attempt.
 
+use openclaw_domain::delivery::Destination;
 use openclaw_domain::{CallId, RunId, SessionId, SessionKey, ToolCall};
 use sha2::{Digest, Sha256};
 
@@ -11,6 +12,12 @@ pub(crate) fn step_key(session: &SessionId, run: &RunId, step: u32) -> String {
 /// Key of a tool call, stable over attempts and owners.
 pub(crate) fn call_key(session: &SessionId, run: &RunId, call: &CallId) -> String {
     key(&[session.as_str(), run.as_str(), call.as_str()])
+}
+
+/// Key of what a run sends to a destination, stable over attempts and owners.
+pub(crate) fn delivery_key(session: &SessionId, run: &RunId, to: &Destination) -> String {
+    let (account, thread) = (to.account.as_deref().unwrap_or_default(), to.thread.as_deref().unwrap_or_default());
+    key(&[session.as_str(), run.as_str(), "delivery", &to.channel, account, &to.to, thread])
 }
 
 /// Key of what a call would do to the world: the same for a call that was

@@ -114,6 +114,13 @@ impl Lane {
     }
 
     async fn recover(&mut self, found: Recovered) {
+        // A turn runs already: what was found is found again once it has ended.
+        if self.running.is_some() {
+            return;
+        }
+        if let Err(fault) = self.settle().await {
+            tracing::error!(session = %self.key, %fault, "the end of a broken run could not be recorded");
+        }
         for (request, outcome) in found.joined {
             self.register(&request);
             if let Some(outcome) = outcome {
@@ -121,7 +128,9 @@ impl Lane {
             }
         }
         for request in found.waiting {
-            self.enqueue(request);
+            if !self.queue.holds(&request.id) {
+                self.enqueue(request);
+            }
         }
         if let Some(interrupted) = found.interrupted {
             self.take_up(interrupted).await;
@@ -166,6 +175,14 @@ impl Lane {
                     self.requeue(&running.request, id, turn).await;
                 }
                 self.remember(finished.session, finished.head, finished.turns);
+            }
+            Err(broken) if broken.is_lost => {
+                // Another process goes on with it; saying that it ended would be wrong.
+                self.history = None;
+                self.shared.actions.forget(&self.key, &running.request.id);
+                for id in running.joined.iter().chain([&running.request.id]) {
+                    self.shared.waiters.forget(id, &self.key);
+                }
             }
             Err(broken) => {
                 // The journal refused, so the end cannot be recorded now; it is

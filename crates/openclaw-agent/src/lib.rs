@@ -15,8 +15,11 @@ mod driver;
 mod engine;
 mod keys;
 mod lane;
+mod leases;
+mod mailbox;
 mod metrics;
 mod model_call;
+mod outbox;
 mod outcome;
 mod publish;
 mod queue;
@@ -28,4 +31,4 @@ mod tool_call;
 mod waiters;
 
 pub use engine::Engine;
-pub use shared::{Options, Ports};
+pub use shared::{Deliveries, Options, Ports};

@@ -70,6 +70,22 @@ async fn recover_session(shared: &Shared, key: &SessionKey, records: Vec<RunReco
     Ok(found)
 }
 
+/// Finds what is to be done about a run whose owner let its lease expire.
+pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Recovered, Fault> {
+    let key = &record.session;
+    shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
+    let events = all_events(shared, key, &record.id).await?;
+    let mut found = Recovered::default();
+    let Some(request) = request_of(&events) else { return Ok(found) };
+    if has_begun(&events) {
+        let interrupted = rebuild(shared, key, request, &events).await?;
+        found.interrupted = interrupted.map(|interrupted| Interrupted { is_expired: true, ..interrupted });
+    } else {
+        found.waiting.push(request);
+    }
+    Ok(found)
+}
+
 /// Finds input that joined another run: it ends with that run, not by itself.
 /// The value is that run's outcome, if it has ended.
 async fn inputs_taken_in(shared: &Shared, key: &SessionKey) -> Result<HashMap<RunId, Option<Outcome>>, Fault> {
@@ -147,7 +163,18 @@ async fn rebuild(
         _ => None,
     });
     let started = started.collect();
-    Ok(Some(Interrupted { request, head: session.head, session, state, written, open_entry, asked, unsure, started }))
+    Ok(Some(Interrupted {
+        request,
+        head: session.head,
+        session,
+        state,
+        written,
+        open_entry,
+        asked,
+        unsure,
+        started,
+        is_expired: false,
+    }))
 }
 
 fn journal(error: &JournalError) -> Fault {

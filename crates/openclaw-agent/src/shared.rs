@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
 use openclaw_domain::ports::{
-    Catalog, Clock, ContextSource, Gate, Grants, Journal, Memories, Model, Net, Processes, RunObserver, Runs, Sessions,
-    Tool, Variables, Workspaces,
+    Catalog, Clock, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment, Net, Outbox,
+    Processes, RunObserver, Runs, Sessions, Site, Tool, Variables, Workspaces,
 };
 use openclaw_domain::{Question, SessionKey};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::actions::Actions;
 use crate::approvals::Pending;
 use crate::command::Command;
+use crate::leases::Leases;
 use crate::waiters::Waiters;
 
 /// How the engine behaves.
@@ -28,6 +30,8 @@ pub struct Options {
     pub approval_timeout: Option<Duration>,
     /// An actor without work ends after this long and frees its memory.
     pub idle: Duration,
+    /// Is called after the world answered and before that is recorded, by a test build.
+    pub crash: Option<CrashHook>,
 }
 
 /// What the engine works with.
@@ -63,6 +67,19 @@ pub struct Ports {
     pub memories: Arc<dyn Memories>,
     /// Standing permissions.
     pub grants: Arc<dyn Grants>,
+    /// Messages to people.
+    pub deliveries: Deliveries,
+}
+
+/// How answers reach people besides the transcript.
+#[derive(Clone)]
+pub struct Deliveries {
+    /// What is to be sent.
+    pub outbox: Arc<dyn Outbox>,
+    /// One per channel.
+    pub couriers: Vec<Arc<dyn Courier>>,
+    /// An answer that could not be sent for this long is not sent any more.
+    pub kept: Duration,
 }
 
 /// What all actors share.
@@ -74,9 +91,13 @@ pub(crate) struct Shared {
     pub(crate) questions: Pending<Question>,
     pub(crate) actions: Actions,
     pub(crate) waiters: Waiters,
+    pub(crate) leases: Leases,
+    /// Told when something to be sent was recorded.
+    pub(crate) deliveries_due: Notify,
     lanes: Mutex<Lanes>,
     pub(crate) tasks: TaskTracker,
-    is_stopping: std::sync::atomic::AtomicBool,
+    /// Cancelled when everything is refused from then on.
+    pub(crate) stopping: CancellationToken,
     /// The engine as tools see it; set once, by the engine.
     runs: OnceLock<Weak<dyn Runs>>,
 }
@@ -99,10 +120,19 @@ impl Shared {
             questions: Pending::default(),
             actions: Actions::default(),
             waiters: Waiters::default(),
+            leases: Leases::default(),
+            deliveries_due: Notify::new(),
             lanes: Mutex::default(),
             tasks: TaskTracker::new(),
-            is_stopping: false.into(),
+            stopping: CancellationToken::new(),
             runs: OnceLock::new(),
+        }
+    }
+
+    /// Tells a crash hook that a point of the engine was reached.
+    pub(crate) fn reach(&self, point: &'static str) {
+        if let Some(hook) = &self.options.crash {
+            hook.at(Site::Engine(point), Moment::AfterDispatch);
         }
     }
 
@@ -136,12 +166,12 @@ impl Shared {
 
     /// Refuses everything from here on.
     pub(crate) fn stop(&self) {
-        self.is_stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.stopping.cancel();
     }
 
     /// Tells whether everything is refused.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(std::sync::atomic::Ordering::SeqCst)
+        self.stopping.is_cancelled()
     }
 
     /// Stores a standing permission. The call at hand does not wait for it: its

@@ -237,7 +237,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
         RunEvent::DeadlinePassed => {
             let end = too_long(state);
             finish(state, end)
-        },
+        }
         RunEvent::Ended { .. } => {
             state.is_ended = true;
             Vec::new()
@@ -472,7 +472,8 @@ fn ceiling(state: &RunState) -> Option<End> {
 /// The end of a run whose time is over: its request's, when that is shorter.
 fn too_long(state: &RunState) -> End {
     let own = state.limits.duration_max;
-    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own) {
+    let (limit, message) = match state.request.as_ref().and_then(|request| request.timeout).filter(|asked| *asked < own)
+    {
         Some(asked) => {
             let text = format!("stopped: the run worked for {} s, the time its request gave it", asked.as_secs());
             (Limit::Timeout, text)

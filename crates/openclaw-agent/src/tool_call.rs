@@ -115,6 +115,7 @@ pub(crate) fn run(
     publisher: &Arc<Publisher>,
     permit: Permit,
     key: String,
+    root: SessionKey,
 ) -> BoxFuture<'static, EndedCall> {
     let call = permit.call().clone();
     let Some(tool) = shared.tool(&call.name) else {
@@ -125,7 +126,7 @@ pub(crate) fn run(
     async move {
         let began = shared.ports.clock.monotonic();
         let request = permit.request();
-        let result = match context(&shared, &publisher, (&request.session, &request.run), &call.id, key) {
+        let result = match context(&shared, &publisher, (&request.session, &request.run, root), &call.id, key) {
             Ok(cx) => execute(tool.as_ref(), permit, &cx).await,
             Err(text) => Ok(ToolResult::notice(ToolStatus::Failed, text)),
         };
@@ -167,7 +168,8 @@ pub(crate) fn probe(
     call: ToolCall,
 ) -> BoxFuture<'static, ProbedCall> {
     let key = crate::keys::call_key(session, &request.id, &call.id);
-    let cx = context(shared, publisher, (&request.session, &request.id), &call.id, key);
+    let root = request.parent.as_ref().map_or(&request.session, |parent| &parent.root).clone();
+    let cx = context(shared, publisher, (&request.session, &request.id, root), &call.id, key);
     let tool = shared.tool(&call.name);
     let clock = shared.ports.clock.clone();
     async move {
@@ -213,7 +215,8 @@ async fn execute(tool: &dyn Tool, permit: Permit, cx: &ToolCx) -> Result<ToolRes
     }
 }
 
-fn cap(part: Part) -> Part {
+/// Cuts a result that is longer than any tool should return.
+pub(crate) fn cap(part: Part) -> Part {
     match part {
         Part::Text { mut text } if text.len() > RESULT_BYTES_MAX => {
             text.truncate(text.floor_char_boundary(RESULT_BYTES_MAX));
@@ -227,7 +230,7 @@ fn cap(part: Part) -> Part {
 fn context(
     shared: &Arc<Shared>,
     publisher: &Arc<Publisher>,
-    (session, run): (&SessionKey, &RunId),
+    (session, run, root): (&SessionKey, &RunId, SessionKey),
     call: &CallId,
     key: String,
 ) -> Result<ToolCx, String> {
@@ -238,6 +241,7 @@ fn context(
         agent: session.agent().clone(),
         session: session.clone(),
         run: run.clone(),
+        root,
         idempotency_key: key,
         files,
         processes: shared.ports.processes.clone(),

@@ -125,6 +125,25 @@ impl Waiters {
         }
     }
 
+    /// Drops a run that another process works on now: whoever waits is told to ask again.
+    pub(crate) fn forget(&self, id: &RunId, session: &SessionKey) {
+        let mut inner = self.lock();
+        inner.live.remove(&(session.clone(), id.clone()));
+        metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
+    }
+
+    /// Tells whether any run has begun and not ended.
+    pub(crate) fn is_working(&self) -> bool {
+        self.lock().live.values().any(|live| live.lock().status != Status::Queued)
+    }
+
+    /// Tells whether this run has begun and not ended.
+    pub(crate) fn works(&self, session: &SessionKey, id: &RunId) -> bool {
+        let inner = self.lock();
+        let live = inner.live.get(&(session.clone(), id.clone()));
+        live.is_some_and(|live| live.lock().status != Status::Queued)
+    }
+
     /// Returns what is known about a run, of this session when one is named.
     pub(crate) fn find(&self, session: Option<&SessionKey>, id: &RunId) -> Option<Known> {
         let inner = self.lock();

@@ -8,6 +8,7 @@ mod backend;
 mod catalog;
 mod clock;
 mod configuration;
+mod crash;
 mod grants;
 mod machine;
 mod models;
@@ -19,6 +20,7 @@ mod settings;
 mod signals;
 mod telemetry;
 mod tools;
+mod webhook;
 mod wire;
 mod workspaces;
 

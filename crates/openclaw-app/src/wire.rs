@@ -11,7 +11,7 @@ use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use openclaw_agent::Engine;
 use openclaw_config::Loaded;
-use openclaw_domain::ports::{Clock, Grants, Processes, Tool, Workspaces};
+use openclaw_domain::ports::{Clock, CrashHook, Grants, Processes, Tool, Workspaces};
 use openclaw_domain::tool::ToolSpec;
 use openclaw_gateway::{Handle, Hub};
 use openclaw_llm::Router;
@@ -30,11 +30,15 @@ use crate::parts::{Parts, policy, sections};
 use crate::prompts::Prompts;
 use crate::settings::FileSettings;
 use crate::telemetry::LogFiles;
+use crate::webhook::Webhook;
 use crate::workspaces::WorkspaceBook;
-use crate::{access, machine, tools};
+use crate::{access, crash, machine, tools};
 
 /// An actor without work frees its memory after this long.
 const LANE_IDLE: Duration = Duration::from_secs(300);
+
+/// How long an answer waits for its channel when the configuration does not say.
+const DELIVERY_MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// What differs between a gateway and an embedded runtime.
 pub(crate) struct Plan {
@@ -74,7 +78,9 @@ impl Runtime {
         let loaded = plan.configuration.current();
         let mut lock = StateLock::acquire(&state_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Store::open(openclaw_store::sqlite::Options::new(&state_dir))?;
+        let crash = crash::hook(&loaded.env)?;
+        let options = openclaw_store::sqlite::Options { crash: crash.clone(), ..openclaw_store::sqlite::Options::new(&state_dir) };
+        let store = Store::open(options)?;
         let net = Arc::new(net::Client::new(net::Options::default()));
         let router = models::router(&loaded, net.clone(), clock.clone(), plan.local_llm.as_deref()).await?;
         let gate = Arc::new(Profiles::new(policy(&loaded)));
@@ -100,10 +106,11 @@ impl Runtime {
             clock.clone(),
             hub.clone(),
         );
-        let engine = Engine::new(engine_options(&loaded), ports);
+        let engine = Engine::new(engine_options(&loaded, crash), ports);
         // The cell is new, so this is its first and only value.
         let _first = parts.engine.set(Arc::downgrade(&engine));
         engine.recover().await.map_err(anyhow::Error::new)?;
+        engine.watch();
         let options = gateway_options(&plan, &loaded)?;
         let ports = gateway_ports(&parts, &store, grants, &engine, Arc::new(plan.logs), clock);
         let gateway = openclaw_gateway::serve(options, ports, hub).await?;
@@ -146,12 +153,13 @@ fn workspaces(folders: Arc<WorkspaceBook>) -> Workspaces {
     Arc::new(move |agent| Ok(folders.of(agent)?))
 }
 
-fn engine_options(loaded: &Loaded) -> openclaw_agent::Options {
+fn engine_options(loaded: &Loaded, crash: Option<CrashHook>) -> openclaw_agent::Options {
     let seconds = loaded.value.pointer("/approvals/exec/timeoutSeconds").and_then(Value::as_u64);
     openclaw_agent::Options {
         owner: uuid::Uuid::now_v7().to_string(),
         approval_timeout: seconds.map(Duration::from_secs),
         idle: LANE_IDLE,
+        crash,
     }
 }
 
@@ -179,11 +187,22 @@ fn engine_ports(
         clock,
         workspaces,
         processes,
-        net,
         variables: Arc::new(store.clone()),
         memories: Arc::new(store.clone()),
         grants,
+        deliveries: openclaw_agent::Deliveries {
+            outbox: Arc::new(store.clone()),
+            couriers: vec![Arc::new(Webhook::new(parts.configuration.clone(), net.clone()))],
+            kept: delivery_max_age(&parts.configuration.current()),
+        },
+        net,
     }
+}
+
+/// How long an answer waits for its channel.
+fn delivery_max_age(loaded: &Loaded) -> Duration {
+    let minutes = loaded.value.pointer("/channels/defaults/deliveryMaxAgeMinutes").and_then(Value::as_u64);
+    minutes.map_or(DELIVERY_MAX_AGE, |minutes| Duration::from_secs(minutes * 60))
 }
 
 fn gateway_options(plan: &Plan, loaded: &Loaded) -> anyhow::Result<openclaw_gateway::Options> {
@@ -211,6 +230,9 @@ fn gateway_ports(
     openclaw_gateway::Ports {
         runs: engine.clone(),
         approvals: engine.clone(),
+        questions: engine.clone(),
+        journal: Arc::new(store.clone()),
+        outbox: Arc::new(openclaw_gateway::NoOutbox),
         sessions: Arc::new(store.clone()),
         variables: Arc::new(store.clone()),
         devices: Arc::new(store.clone()),

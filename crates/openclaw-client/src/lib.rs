@@ -14,6 +14,7 @@ mod events;
 mod handshake;
 mod identity;
 mod reconnect;
+mod stream;
 mod wire;
 
 pub use client::{Call, Client};
@@ -23,3 +24,4 @@ pub use events::{Events, Notice};
 pub use handshake::{ConnectOptions, Credential, Introduction};
 pub use identity::{Identity, IdentityError};
 pub use reconnect::{Backoff, Link};
+pub use stream::{Position, RunEvent, RunItem, RunStream, RunStreamOptions, Sleep, StreamError};

@@ -79,6 +79,7 @@ pub const ALL: &[Section] = &[
     channels::DISCORD,
     channels::SLACK,
     channels::WHATSAPP,
+    channels::WEBHOOK,
     rest::AUTOMATION,
     rest::MEMORY,
     rest::HOST,

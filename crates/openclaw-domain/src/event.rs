@@ -167,6 +167,31 @@ pub enum RunEvent {
 }
 
 impl RunEvent {
+    /// All names, in the order of the variants.
+    pub const NAMES: [&'static str; 21] = [
+        "accepted",
+        "claimed",
+        "began",
+        "model_started",
+        "model_selected",
+        "model_delta",
+        "model_superseded",
+        "model_done",
+        "model_failed",
+        "tool_intent",
+        "approval_requested",
+        "approval_resolved",
+        "tool_started",
+        "tool_ended",
+        "tool_unsure",
+        "tool_settled",
+        "compacted",
+        "steered",
+        "cancel_requested",
+        "deadline_passed",
+        "ended",
+    ];
+
     /// Returns the event's stable name, as stored.
     pub fn name(&self) -> &'static str {
         match self {
@@ -206,4 +231,18 @@ pub struct Recorded {
     pub at: Timestamp,
     /// The fact.
     pub event: RunEvent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunEvent;
+
+    #[test]
+    fn the_list_of_names_holds_every_variant() {
+        let source = include_str!("event.rs");
+        let (_, arms) = source.split_once("pub fn name(").unwrap();
+        let (arms, _) = arms.split_once("\n    }\n").unwrap();
+        let named: Vec<&str> = arms.split("=> \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(named, RunEvent::NAMES);
+    }
 }

@@ -18,6 +18,7 @@ pub mod event;
 pub mod fault;
 pub mod gate;
 pub mod ids;
+pub mod lease;
 pub mod message;
 pub mod model;
 pub mod origin;

@@ -6,6 +6,7 @@
 mod catalog;
 mod clock;
 mod context;
+mod crash;
 mod files;
 mod gate;
 mod journal;
@@ -23,17 +24,18 @@ mod tool;
 pub use catalog::Catalog;
 pub use clock::Clock;
 pub use context::{ContextRequest, ContextSource};
+pub use crash::{CrashHook, Moment, SITES, Site};
 pub use files::{Change as FileChange, Error as FileError, FileKind, Files, Found, Metadata, Walk, Workspaces};
 pub use gate::Gate;
 pub use journal::{
-    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, OpenAction, RunRecord,
+    Admission, Admitted, Batch, Checkpoint, Durability, Error as JournalError, Journal, Mail, OpenAction, RunRecord,
 };
 pub use logs::{LogPage, LogQuery, Logs};
 pub use model::Model;
 pub use net::Net;
 pub use observer::RunObserver;
 pub use outbox::{Courier, Due, Outbox, Sent, Settled};
-pub use processes::{Command, Error as ProcessError, Exit, Leash, ProcessInfo, Processes, Snapshot, Spawned};
+pub use processes::{Command, Error as ProcessError, Exit, IDEMPOTENCY_KEY, Leash, ProcessInfo, Processes, Snapshot, Spawned};
 pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
 pub use runs::{Approvals, Questions, Runs};
 pub use settings::Settings;

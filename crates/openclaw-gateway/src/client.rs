@@ -1,15 +1,17 @@
 //! One connected client: who it is, what it may do, what it wants to hear.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use openclaw_domain::{SessionKey, Timestamp};
+use openclaw_domain::{RunId, SessionKey, Timestamp};
 use openclaw_protocol::Scope;
 use openclaw_protocol::connect::ClientInfo;
+use tokio_util::sync::CancellationToken;
 
 use crate::events::queue::Queue;
+use crate::stream::feed::Name;
 
 /// Most sessions one client follows; beyond it the request is refused.
 pub(crate) const FOLLOWED_MAX: usize = 1024;
@@ -59,11 +61,22 @@ pub(crate) struct Client {
     pub(crate) queue: Queue,
     /// Whether it gets the `tool` stream.
     pub(crate) hears_tools: bool,
+    /// Whether it is told where events of runs stand.
+    pub(crate) hears_cursor: bool,
     /// Whether it gets only runs of sessions it follows or speaks in.
     pub(crate) is_session_scoped: bool,
     pub(crate) interests: Mutex<Interests>,
+    /// Runs it is carried, by subscription.
+    pub(crate) subscriptions: Mutex<HashMap<String, Subscription>>,
     /// Calls refused because of its role; many of them close the connection.
     pub(crate) role_refusals: AtomicU64,
+}
+
+/// A run that is carried to a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    pub(crate) name: Name,
+    pub(crate) stop: CancellationToken,
 }
 
 /// What a client asked to hear.
@@ -93,6 +106,19 @@ impl Client {
         }
         let interests = self.interests();
         interests.transcripts.contains(session) || interests.spoken.contains(session)
+    }
+
+    /// Tells whether a run is carried to it; then it does not hear the run otherwise.
+    pub(crate) fn subscribes(&self, session: &SessionKey, run: &RunId) -> bool {
+        self.subscriptions().values().any(|known| known.name.0 == *session && known.name.1 == *run)
+    }
+
+    pub(crate) fn forget_subscription(&self, id: &str) {
+        self.subscriptions().remove(id);
+    }
+
+    pub(crate) fn subscriptions(&self) -> std::sync::MutexGuard<'_, HashMap<String, Subscription>> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whether it hears a transcript.

@@ -137,6 +137,8 @@ struct Connection<'a> {
     pending: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Calls that wait for something outside.
     waits: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Subscriptions to runs; each fills the client's queue.
+    pumps: FuturesUnordered<BoxFuture<'static, ()>>,
     ping: Timer,
     /// Running while streamed text should rather grow than be sent.
     pace: Option<Timer>,
@@ -167,6 +169,7 @@ impl<'a> Connection<'a> {
             awaits_pong: false,
             pending: FuturesUnordered::new(),
             waits: FuturesUnordered::new(),
+            pumps: FuturesUnordered::new(),
             ping: after(gateway, gateway.options.limits.ping_interval),
             pace: None,
         }
@@ -248,6 +251,13 @@ impl<'a> Connection<'a> {
 
     fn send_frame(&mut self, frame: &crate::events::frame::Frame) {
         self.seq += 1;
+        let marked;
+        let frame = if self.client.hears_cursor {
+            marked = frame.with_mark();
+            &marked
+        } else {
+            frame
+        };
         let text = match self.dialect {
             Dialect::V4 => frame.numbered(self.seq),
             Dialect::JsonRpc => frame.notification(self.seq),
@@ -280,6 +290,7 @@ impl<'a> Connection<'a> {
             () = self.client.queue.ready() => None,
             Some(done) = self.pending.next(), if !self.pending.is_empty() => Some(done),
             Some(done) = self.waits.next(), if !self.waits.is_empty() => Some(done),
+            Some(()) = self.pumps.next(), if !self.pumps.is_empty() => None,
             () = &mut self.ping => return self.on_ping_time(),
             () = pace_over(&mut self.pace), if self.pace.is_some() => {
                 self.pace = None;
@@ -393,6 +404,11 @@ impl<'a> Connection<'a> {
                 self.wait_for(to, rest);
             }
             Ok(Reply::Later(rest)) => self.wait_for(to, rest),
+            Ok(Reply::Stream(first, pump)) => {
+                // The answer goes first: whatever the pump queues is sent after it.
+                self.send_result(&to, Ok(Payload::Value(first)));
+                self.pumps.push(pump);
+            }
             Err(error) => self.send_result(&to, Err(error)),
         }
     }

@@ -9,5 +9,7 @@ pub(crate) mod device;
 pub(crate) mod fault;
 pub(crate) mod message;
 pub(crate) mod outcome;
+pub(crate) mod question;
+pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod tool;

@@ -82,6 +82,8 @@ pub(crate) enum Reply {
     Twice(Value, Wait),
     /// The result comes when something outside happens.
     Later(Wait),
+    /// The result, and events of a subscription from then on.
+    Stream(Value, BoxFuture<'static, ()>),
 }
 
 /// A result, as a value or as ready text.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::ports::RunObserver;
-use openclaw_domain::{Change, RunId, RunUpdate, SessionKey};
+use openclaw_domain::{Answer, Change, Question, RunId, RunUpdate, SessionKey};
 use openclaw_protocol::Scope;
 use openclaw_protocol::frame::StateVersion;
 use serde::Serialize;
@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::events::frame::{Frame, WhenSlow};
 use crate::events::names;
 use crate::events::run::{Output, View};
+use crate::stream::feed::Feeds;
 
 /// Runs followed at once; the engine's own bound is far below.
 const RUNS_MAX: usize = 16 * 1024;
@@ -48,6 +49,16 @@ pub struct Hub {
     /// The last answers to questions, for those who wait for one.
     decided: Mutex<VecDeque<Decided>>,
     decided_more: Notify,
+    answered: Mutex<VecDeque<Answered>>,
+    feeds: Feeds,
+}
+
+/// A question about an outcome that was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub(crate) question: Question,
+    pub(crate) answer: Answer,
+    pub(crate) by: String,
 }
 
 /// An answered question.
@@ -87,6 +98,8 @@ impl Hub {
             notes_taken: Mutex::new(Some(notes_taken)),
             decided: Mutex::default(),
             decided_more: Notify::new(),
+            answered: Mutex::default(),
+            feeds: Feeds::default(),
         })
     }
 
@@ -170,9 +183,31 @@ impl Hub {
         self.decided_more.notify_waiters();
     }
 
-    /// Returns who hears a run now.
-    fn listeners(&self, session: &SessionKey) -> Arc<[Arc<Client>]> {
-        self.clients().iter().filter(|client| client.hears_run(session)).cloned().collect()
+    /// Returns what is live of each run.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.feeds
+    }
+
+    /// Returns the answer to a question about an outcome, once given.
+    pub(crate) fn answered(&self, id: &str) -> Option<Answered> {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.iter().rev().find(|answered| answered.question.id == id).cloned()
+    }
+
+    fn keep_answer(&self, answer: Answered) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.len() >= DECIDED_MAX {
+            answered.pop_front();
+        }
+        answered.push_back(answer);
+        drop(answered);
+        self.decided_more.notify_waiters();
+    }
+
+    /// Returns who hears a run now: those it is carried to get it another way.
+    fn listeners(&self, session: &SessionKey, run: &RunId) -> Arc<[Arc<Client>]> {
+        let hears = |client: &&Arc<Client>| client.hears_run(session) && !client.subscribes(session, run);
+        self.clients().iter().filter(hears).cloned().collect()
     }
 
     fn follow(&self, update: &RunUpdate, clients: &Clients) {
@@ -189,7 +224,7 @@ impl Hub {
             audience: 0,
         });
         if followed.audience != audience {
-            followed.listeners = self.listeners(&update.session);
+            followed.listeners = self.listeners(&update.session, &update.run);
             followed.audience = audience;
         }
         let outputs = followed.view.apply(update);
@@ -221,6 +256,14 @@ fn send(output: &Output, followed: &Followed, update: &RunUpdate, clients: &Clie
             let hearing = clients.iter().filter(|client| client.may(Scope::Approvals));
             hearing.for_each(|client| client.queue.push(followed.tag, frame));
         }
+        Output::Questions(frame) => {
+            let hearing = clients.iter().filter(|client| client.may(Scope::Questions));
+            hearing.for_each(|client| client.queue.push(followed.tag, frame));
+        }
+        Output::Position(frame) => {
+            let hearing = followed.listeners.iter().filter(|client| client.hears_cursor);
+            hearing.for_each(|client| client.queue.push(followed.tag, frame));
+        }
     }
 }
 
@@ -228,6 +271,7 @@ impl RunObserver for Hub {
     fn observe(&self, update: &RunUpdate) {
         let clients = self.clients();
         self.follow(update, &clients);
+        self.feeds.observe(update);
         let reason = match &update.change {
             Change::Accepted => "send",
             Change::Started => "start",
@@ -235,6 +279,12 @@ impl RunObserver for Hub {
             Change::ApprovalResolved { approval, decision, by } => {
                 return self.keep_decision(approval, *decision, by);
             }
+            Change::QuestionAnswered { question, answer, by } => {
+                let question = (**question).clone();
+                return self.keep_answer(Answered { question, answer: *answer, by: by.clone() });
+            }
+            // The row of the session says whether somebody is asked.
+            Change::QuestionAsked(_) => "attention",
             _ => return,
         };
         self.note(&update.session, reason, Some(&update.run));

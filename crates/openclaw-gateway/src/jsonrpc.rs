@@ -179,6 +179,10 @@ async fn last_answer(cx: Cx, method: &str, params: Option<Value>) -> Result<Payl
     match dispatch::start(cx, method, params)?.await? {
         Reply::Now(payload) => Ok(payload),
         Reply::Twice(_, rest) | Reply::Later(rest) => rest.await.map(Payload::Value),
+        // Nobody would carry its events: only a call of its own has a place for them.
+        Reply::Stream(..) => {
+            Err(invalid("a subscription needs a WebSocket and a call of its own, not a batch or HTTP"))
+        }
     }
 }
 

@@ -25,10 +25,13 @@ mod jsonrpc;
 mod methods;
 mod metrics;
 mod options;
+mod outbox;
 mod serve;
 mod socket;
+mod stream;
 
 pub use error::Error;
 pub use hub::Hub;
 pub use options::{Auth, Limits, Machine, Metrics, Options, Ports};
+pub use outbox::NoOutbox;
 pub use serve::{Handle, serve};

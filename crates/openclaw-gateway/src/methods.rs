@@ -10,10 +10,14 @@ mod attachments;
 mod catalog;
 mod chat;
 mod config;
+mod deliveries;
 mod devices;
 mod history;
 mod listing;
+mod questions;
+mod runs;
 mod sessions;
+mod streams;
 mod system;
 mod target;
 mod vars;
@@ -43,6 +47,17 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::config::CONFIG_SCHEMA_LOOKUP => config::schema_lookup,
     wire::agent::AGENT => agent::agent,
     wire::agent::AGENT_WAIT => agent::wait,
+    wire::runs::AGENT_SUBSCRIBE => streams::subscribe,
+    wire::runs::AGENT_UNSUBSCRIBE => streams::unsubscribe,
+    wire::runs::RUNS_LIST => runs::list,
+    wire::runs::RUNS_GET => runs::get,
+    wire::runs::RUNS_EVENTS => runs::events,
+    wire::runs::RUNS_RESUME => runs::resume,
+    wire::runs::RUNS_CANCEL => runs::cancel,
+    wire::runs::RUNS_UNSETTLED => runs::unsettled,
+    wire::runs::RUNS_SETTLE => runs::settle,
+    wire::runs::DELIVERIES_LIST => deliveries::list,
+    wire::runs::DELIVERIES_RETRY => deliveries::retry,
     wire::agent::AGENT_IDENTITY_GET => catalog::agent_identity,
     wire::chat::CHAT_SEND => chat::send,
     wire::chat::CHAT_ABORT => chat::abort,
@@ -75,7 +90,10 @@ pub(crate) static TABLE: &[Row] = rows! {
     wire::catalog::NODE_LIST => devices::nodes,
     wire::catalog::CRON_LIST => catalog::cron_list,
     wire::catalog::CRON_STATUS => catalog::cron_status,
-    wire::catalog::QUESTION_LIST => catalog::questions,
+    wire::questions::QUESTION_LIST => questions::list,
+    wire::questions::QUESTION_GET => questions::get,
+    wire::questions::QUESTION_WAIT_ANSWER => questions::wait_answer,
+    wire::questions::QUESTION_RESOLVE => questions::resolve,
     wire::catalog::TASK_SUGGESTIONS_LIST => catalog::task_suggestions,
     wire::catalog::TASKS_LIST => catalog::tasks,
     wire::approvals::EXEC_APPROVAL_LIST => approvals::list,

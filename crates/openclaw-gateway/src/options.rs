@@ -6,15 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_domain::Secret;
-use openclaw_domain::ports::{Approvals, Catalog, Clock, Devices, Grants, Logs, Runs, Sessions, Settings, Variables};
+use openclaw_domain::ports::{
+    Approvals, Catalog, Clock, Devices, Grants, Journal, Logs, Outbox, Questions, Runs, Sessions, Settings, Variables,
+};
 
 /// The ports behind the methods.
 #[derive(Clone)]
 pub struct Ports {
     /// Starts and stops runs.
     pub runs: Arc<dyn Runs>,
-    /// Questions that wait for a person.
+    /// Permissions that wait for a person.
     pub approvals: Arc<dyn Approvals>,
+    /// Unknown outcomes that wait for a person.
+    pub questions: Arc<dyn Questions>,
+    /// What runs did.
+    pub journal: Arc<dyn Journal>,
+    /// What is sent to people; [`crate::NoOutbox`] when nothing is.
+    pub outbox: Arc<dyn Outbox>,
     /// Sessions and transcripts.
     pub sessions: Arc<dyn Sessions>,
     /// Variables.
@@ -122,6 +130,8 @@ pub struct Limits {
     pub requests_pending_max: usize,
     /// Requests of one connection that wait for a run, a decision or a job.
     pub waits_max: usize,
+    /// Runs carried to one connection at once.
+    pub subscriptions_max: usize,
     /// Largest frame before the handshake is done.
     pub early_bytes_max: usize,
     /// Largest frame afterwards; also the largest HTTP body.
@@ -145,6 +155,7 @@ impl Default for Limits {
             handshakes_max: 128,
             requests_pending_max: 256,
             waits_max: 4096,
+            subscriptions_max: 64,
             early_bytes_max: 64 * 1024,
             payload_bytes_max: 25 * 1024 * 1024,
             outbound_bytes_max: 50 * 1024 * 1024,

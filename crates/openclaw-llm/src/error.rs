@@ -150,7 +150,7 @@ pub(crate) fn of_net(failure: &net::Error) -> Error {
     let class = match failure {
         net::Error::Timeout { .. } => ErrorClass::Timeout,
         net::Error::BadUrl { .. } | net::Error::Blocked { .. } | net::Error::NoSuchHost { .. } => ErrorClass::Network,
-        net::Error::Connect { .. } => ErrorClass::Network,
+        net::Error::Connect { .. } | net::Error::Unreachable { .. } => ErrorClass::Network,
         net::Error::TooLarge { .. } | net::Error::TooManyRedirects { .. } => ErrorClass::Protocol,
     };
     error(class, failure.to_string())

@@ -277,7 +277,7 @@ fn frame(decoder: &mut Decoder, name: &str, data: &str, out: &mut Out) -> Result
 /// A body that breaks off is a truncated answer; silence is a timeout.
 fn broken(failure: &NetError) -> Error {
     match failure {
-        NetError::Connect { .. } => error(ErrorClass::Truncated, failure.to_string()),
+        NetError::Connect { .. } | NetError::Unreachable { .. } => error(ErrorClass::Truncated, failure.to_string()),
         NetError::Timeout { .. }
         | NetError::TooLarge { .. }
         | NetError::BadUrl { .. }

@@ -12,6 +12,8 @@ pub mod catalog;
 pub mod chat;
 pub mod config;
 pub mod devices;
+pub mod questions;
+pub mod runs;
 pub mod sessions;
 pub mod system;
 pub mod vars;

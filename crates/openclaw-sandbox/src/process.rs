@@ -29,6 +29,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Semaphore;
 
 use self::entry::Entry;
+pub use crate::os::end::kill_self;
+
 use crate::files::Workspace;
 use crate::os::spawn::{Plan, Spawner};
 

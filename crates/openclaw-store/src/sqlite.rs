@@ -10,6 +10,7 @@ mod readers;
 mod writer;
 
 mod journal;
+mod outbox;
 mod sessions;
 
 mod devices;

@@ -2,7 +2,10 @@
 
 pub mod files;
 pub mod journal;
+pub mod leases;
+pub mod mailbox;
 pub mod model;
 pub mod net;
+pub mod outbox;
 pub mod processes;
 pub mod records;

@@ -5,18 +5,21 @@
 //! [`recall`](openclaw_domain::ports::Memories::recall) ranks by simple counting.
 
 mod journal;
+mod outbox;
 mod records;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use openclaw_domain::approval::Grant;
 use openclaw_domain::conversation::Turn;
+use openclaw_domain::delivery::Inbound;
 use openclaw_domain::device::{Device, PairingRequest};
 use openclaw_domain::event::Recorded;
 use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
-use openclaw_domain::ports::{Memory, RunRecord};
+use openclaw_domain::ports::{Mail, Memory, RunRecord};
 use openclaw_domain::run::RunRequest;
 use openclaw_domain::session::{Delivery, Entry, Scope, Session, SessionState};
 use serde_json::Value;
@@ -33,6 +36,11 @@ impl Store {
         Self::default()
     }
 
+    /// Moves the clock that leases are judged by.
+    pub fn shift_lease_clock(&self, by: Duration) {
+        self.state().lease_clock += by;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,6 +54,14 @@ struct State {
     devices: BTreeMap<String, Device>,
     waiting: Vec<PairingRequest>,
     grants: Vec<Grant>,
+    /// What is to be sent or was, oldest first.
+    outbox: Vec<outbox::Row>,
+    /// How children ended, with the parent that has not recorded it.
+    mail: Vec<(SessionKey, RunId, Mail)>,
+    /// The run of each channel message.
+    inbox: HashMap<Inbound, (SessionKey, RunId)>,
+    /// The clock that leases are judged by; only tests move it.
+    lease_clock: Duration,
     /// Conversations begun, for their ids.
     conversations: u64,
     /// Runs admitted, for their order.
@@ -74,6 +90,8 @@ struct Run {
     /// Calls somebody answered for after the run ended.
     settled: std::collections::BTreeSet<openclaw_domain::CallId>,
     checkpoint: Option<openclaw_domain::ports::Checkpoint>,
+    /// When the owner's lease expires; `None` without an owner.
+    lease_until: Option<Duration>,
 }
 
 impl State {
@@ -155,6 +173,21 @@ mod tests {
     #[tokio::test]
     async fn the_memory_store_keeps_the_journal_contract() {
         contract::journal::journal(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_outbox_contract() {
+        contract::outbox::outbox(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_mailbox_contract() {
+        contract::mailbox::mailbox(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_lease_contract() {
+        contract::leases::leases(|| Arc::new(Store::new()), Store::shift_lease_clock).await;
     }
 
     #[tokio::test]

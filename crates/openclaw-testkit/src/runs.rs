@@ -181,7 +181,7 @@ impl Approvals for FakeRuns {
 #[cfg(test)]
 mod tests {
     use openclaw_domain::UserTurn;
-    use openclaw_domain::run::{QueueMode, Source};
+    use openclaw_domain::run::Source;
 
     use super::*;
 

@@ -33,7 +33,9 @@ pub(crate) fn failed(error: &net::Error) -> Error {
         net::Error::BadUrl { .. } => "give an absolute http or https URL",
         net::Error::Blocked { .. } => "web tools reach public addresses only",
         net::Error::NoSuchHost { .. } => "check the name, or search for the page",
-        net::Error::Connect { .. } | net::Error::Timeout { .. } => "try again later, or another source",
+        net::Error::Connect { .. } | net::Error::Unreachable { .. } | net::Error::Timeout { .. } => {
+            "try again later, or another source"
+        }
         net::Error::TooLarge { .. } => "ask for a smaller page",
         net::Error::TooManyRedirects { .. } => "try the final address directly",
     };

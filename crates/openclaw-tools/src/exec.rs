@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use openclaw_domain::Permit;
 use openclaw_domain::origin::Origin;
-use openclaw_domain::ports::{Command, Exit, ProcessError, Snapshot, Spawned, Tool, ToolCx};
+use openclaw_domain::ports::{Command, Exit, IDEMPOTENCY_KEY, ProcessError, Snapshot, Spawned, Tool, ToolCx};
 use openclaw_domain::tool::{Capability, Effect, Error, Progress, ToolOutput, ToolSpec};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ impl Exec {
             owner: cx.session.clone(),
             script: args.command.clone(),
             cwd: args.workdir.clone(),
-            env: environment(args.env.clone())?,
+            env: environment(args.env.clone(), &cx.idempotency_key)?,
             pty: args.pty,
             timeout,
             output_bytes_max: KEPT_BYTES,
@@ -202,7 +202,7 @@ pub(crate) fn failed(error: ProcessError) -> Error {
 
 /// Brings the variables into text. Which of them may be set is the port's
 /// business: it knows what the environment already holds (T-29).
-fn environment(given: BTreeMap<String, Value>) -> Result<Vec<(String, String)>, Error> {
+fn environment(given: BTreeMap<String, Value>, key: &str) -> Result<Vec<(String, String)>, Error> {
     let text = |(name, value)| match value {
         Value::String(text) => Ok((name, text)),
         Value::Number(number) => Ok((name, number.to_string())),
@@ -211,7 +211,10 @@ fn environment(given: BTreeMap<String, Value>) -> Result<Vec<(String, String)>, 
             Err(Error::tell(format!("exec: variable {name} in `env` must be text")))
         }
     };
-    given.into_iter().map(text).collect()
+    let mut all = given.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    // Last, so that no caller can put another key in its place.
+    all.push((IDEMPOTENCY_KEY.to_owned(), key.to_owned()));
+    Ok(all)
 }
 
 fn spec() -> ToolSpec {

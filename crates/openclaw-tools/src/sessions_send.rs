@@ -13,7 +13,7 @@ use futures_util::future::{Either, select};
 use openclaw_domain::message::{Part, UserTurn};
 use openclaw_domain::origin::Origin;
 use openclaw_domain::ports::{Tool, ToolCx};
-use openclaw_domain::run::{Outcome, QueueMode, RunRequest, Source};
+use openclaw_domain::run::{Outcome, Parent, QueueMode, RunRequest, Source};
 use openclaw_domain::tool::{Capability, Effect, Error, ToolOutput, ToolSpec};
 use openclaw_domain::{Permit, RunId, SessionKey};
 use serde::Deserialize;
@@ -70,7 +70,13 @@ impl Tool for SessionsSend {
         if target == cx.session {
             return Err(Error::tell("sessions_send: that is this very conversation; name another session"));
         }
-        let started = cx.runs.start(request(&target, &args.message, cx)?).await;
+        let parent = Parent {
+            session: cx.session.clone(),
+            run: cx.run.clone(),
+            call: permit.call().id.clone(),
+            root: cx.root.clone(),
+        };
+        let started = cx.runs.start(request(&target, &args.message, parent, cx)?).await;
         let started = started.map_err(|fault| Error::tell(with_hint(&fault)))?;
         let wait = Duration::from_secs(args.timeout_seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX));
         let answer = if wait.is_zero() { None } else { answer(&target, &started.run, wait, cx).await? };
@@ -79,7 +85,7 @@ impl Tool for SessionsSend {
 }
 
 /// The idempotency key makes a repeated attempt the same run.
-fn request(target: &SessionKey, message: &str, cx: &ToolCx) -> Result<RunRequest, Error> {
+fn request(target: &SessionKey, message: &str, parent: Parent, cx: &ToolCx) -> Result<RunRequest, Error> {
     let id: RunId = format!("send:{}", cx.idempotency_key)
         .parse()
         .map_err(|error| Error::EndRun(format!("no run id for a message: {error}")))?;
@@ -88,6 +94,7 @@ fn request(target: &SessionKey, message: &str, cx: &ToolCx) -> Result<RunRequest
     let input = UserTurn { parts: vec![Part::text(said)], origin, at: cx.clock.now() };
     Ok(RunRequest {
         queue: QueueMode::Followup,
+        parent: Some(parent),
         ..RunRequest::new(id, target.clone(), input, Source::Agent)
     })
 }

@@ -8,6 +8,7 @@ use openclaw_domain::session::Entry;
 use openclaw_domain::{Answer, CallId, Change, RunEvent, Seq, ToolResult, Turn};
 
 use super::{Broken, Driver};
+use crate::outbox;
 use crate::step::{self, Effect};
 
 impl Driver {
@@ -31,9 +32,14 @@ impl Driver {
         }
         let batch = self.batch(&events);
         let written_before = self.written;
+        let sends = !batch.deliveries.is_empty();
+        self.granted_at = self.shared.leases.granted(self.claimed_at);
         let entries = self.shared.ports.journal.append(batch).await.map_err(|error| self.broken(&error))?;
         self.publisher.committed(Seq(self.next.0 + events.len() as u64 - 1));
         self.next.0 += events.len() as u64;
+        if sends {
+            self.shared.deliveries_due.notify_one();
+        }
         self.note_entries(written_before, &entries);
         self.tell_resumed();
         self.tell(&events, entries);
@@ -55,6 +61,10 @@ impl Driver {
             Some(outcome) => Some(Status::from(&outcome.end)),
             None => Some(self.status()),
         };
+        let at = self.shared.ports.clock.now();
+        let deliveries = outcome.as_ref().and_then(|outcome| {
+            outbox::answer(&self.request, &self.session.id, outcome, at, self.shared.ports.deliveries.kept)
+        });
         Batch {
             session: self.request.session.clone(),
             run: self.request.id.clone(),
@@ -65,8 +75,8 @@ impl Driver {
             amended,
             status,
             outcome,
-            deliveries: Vec::new(),
-            at: self.shared.ports.clock.now(),
+            deliveries: deliveries.into_iter().collect(),
+            at,
             durability: durability(events),
         }
     }
@@ -174,7 +184,8 @@ impl Driver {
 
     fn broken(&self, error: &JournalError) -> Broken {
         tracing::error!(run = %self.request.id, session = %self.request.session, %error, "the journal refused; the run stops here");
-        Broken { message: error.to_string() }
+        let is_lost = matches!(error, JournalError::Fenced(_) | JournalError::Ended(_));
+        Broken { message: error.to_string(), is_lost }
     }
 }
 

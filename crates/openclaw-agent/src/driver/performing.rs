@@ -44,7 +44,7 @@ impl Driver {
                 let action = match self.begin_action(call, effect) {
                     Ok(action) => action,
                     Err(result) => {
-                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result: Box::new(result) });
+                        events.push(RunEvent::ToolEnded { call: call.id.clone(), result });
                         return;
                     }
                 };
@@ -64,9 +64,8 @@ impl Driver {
 
     /// Enters a call in the ledger and returns the key of its action. A call
     /// whose action may have happened already is answered instead.
-    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, ToolResult> {
-        let root = self.request.parent.as_ref().map_or(&self.request.session, |parent| &parent.root);
-        let action = keys::action_key(root, call);
+    fn begin_action(&self, call: &ToolCall, effect: ToolEffect) -> Result<String, Box<ToolResult>> {
+        let action = keys::action_key(self.root(), call);
         if matches!(effect, ToolEffect::Pure | ToolEffect::Idempotent) {
             return Ok(action);
         }
@@ -83,7 +82,7 @@ impl Driver {
                  became of it with: openclaw runs settle {} {} happened (or not-happened).",
                 holder.call, holder.run, holder.run, holder.call
             );
-            ToolResult::notice(ToolStatus::Failed, text)
+            Box::new(ToolResult::notice(ToolStatus::Failed, text))
         })
     }
 
@@ -93,6 +92,7 @@ impl Driver {
 
     /// Turns what a tool found out into events: a result, another dispatch, or a question.
     pub(super) fn probed(&self, probed: ProbedCall) -> Vec<RunEvent> {
+        self.shared.reach("probe_result");
         let ProbedCall { call, found } = probed;
         let settled = |answer, by: &str| RunEvent::ToolSettled {
             question: String::new(),
@@ -221,6 +221,7 @@ impl Driver {
         self.live.push_text(&text);
         self.unflushed.push_str(&text);
         self.publisher.publish(Change::TextDelta(text));
+        self.shared.reach("model_text");
         if self.unflushed_since.is_none() {
             self.unflushed_since = Some(self.shared.ports.clock.monotonic());
         }
@@ -238,6 +239,14 @@ impl Driver {
         events
     }
 
+    /// Puts the streamed text before an event. A position in the stream counts
+    /// text from the last event on, so none may be left out at an event.
+    pub(super) fn after_text(&mut self, event: RunEvent) -> Vec<RunEvent> {
+        let mut events = self.flush_delta();
+        events.push(event);
+        events
+    }
+
     fn take_selected(&mut self) -> Vec<RunEvent> {
         self.selected.take().map(|selected| RunEvent::ModelSelected { selected }).into_iter().collect()
     }
@@ -249,6 +258,7 @@ impl Driver {
     }
 
     fn completed(&mut self, mut completed: model::Completed) -> Vec<RunEvent> {
+        self.shared.reach("model_done");
         self.stream = None;
         self.forget_text();
         // Providers number their calls per turn; ours are unique in the session.
@@ -266,14 +276,14 @@ impl Driver {
 
     fn model_failed(&mut self, error: &model::Error) -> Vec<RunEvent> {
         self.stream = None;
+        let events = self.after_text(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         self.forget_text();
-        let mut events = self.take_selected();
-        events.push(RunEvent::ModelFailed { class: error.class, message: error.message.clone() });
         events
     }
 
     /// Turns an ended call into its event, or into the end of the run.
     pub(super) fn tool_ended(&mut self, ended: EndedCall) -> Vec<RunEvent> {
+        self.shared.reach("tool_result");
         match ended.result {
             Ok(result) => {
                 self.took.insert(ended.call.id.clone(), ended.took);

@@ -65,7 +65,8 @@ impl Lane {
 
     /// Input that was given to a turn which ended before it was used becomes a turn of its own.
     pub(super) async fn requeue(&mut self, carrier: &RunRequest, id: RunId, turn: UserTurn) {
-        let request = RunRequest { id, input: turn, queue: QueueMode::Followup, ..carrier.clone() };
+        let own = RunRequest { parent: None, inbound: None, ..carrier.clone() };
+        let request = RunRequest { id, input: turn, queue: QueueMode::Followup, ..own };
         self.queue.push(request);
     }
 
@@ -101,7 +102,7 @@ impl Lane {
             Some(outcome) => StartState::Ended(Box::new(outcome.clone())),
             None => StartState::InFlight,
         };
-        Started { run: record.id.clone(), session: self.key.clone(), state, entry: None, at: record.accepted_at }
+        Started { run: record.id.clone(), session: record.session.clone(), state, entry: None, at: record.accepted_at }
     }
 
     /// Records the end of input that never began.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_domain::catalog::Agent;
 use openclaw_domain::fault::Fault;
@@ -16,6 +17,7 @@ use super::admitting::fault;
 use super::{CONTROL_MAX, Lane, Running};
 use crate::command::Interrupted;
 use crate::driver::{Driver, Start};
+use crate::mailbox;
 use crate::shared::Shared;
 use crate::step::{self, RunState};
 
@@ -36,6 +38,8 @@ struct Turn {
     is_resumed: bool,
     /// When the calls of that process were dispatched.
     started: BTreeMap<CallId, Timestamp>,
+    /// By the monotonic clock, when the run's first lease was asked for.
+    claimed_at: Duration,
 }
 
 impl Lane {
@@ -52,6 +56,7 @@ impl Lane {
         ];
         let owner = Some(self.shared.options.owner.clone());
         let admission = Admission { request: request.clone(), events: events.clone(), transcript: true, owner, at };
+        let claimed_at = self.shared.ports.clock.monotonic();
         let (epoch, seq, entry) =
             match self.shared.ports.journal.admit(admission).await.map_err(|error| fault(&error))? {
                 Admitted::Known(record) => return Ok(self.known(&record)),
@@ -78,6 +83,7 @@ impl Lane {
             joined: vec![],
             is_resumed: false,
             started: BTreeMap::new(),
+            claimed_at,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -103,8 +109,10 @@ impl Lane {
         self.settle().await?;
         let at = self.shared.ports.clock.now();
         let (session, conversation) = self.open(at).await?;
+        let claimed_at = self.shared.ports.clock.monotonic();
         let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
         let (epoch, seq) = claimed.map_err(|error| fault(&error))?;
+        self.shared.reach("waiting_claimed");
         let mut state = RunState::new(conversation.into_turns());
         let written = state.conversation.turns().len();
         step::step(
@@ -130,6 +138,7 @@ impl Lane {
             joined,
             is_resumed: false,
             started: BTreeMap::new(),
+            claimed_at,
         };
         self.running = Some(self.spawn(turn, at));
         Ok(())
@@ -139,9 +148,18 @@ impl Lane {
     pub(crate) async fn take_up(&mut self, interrupted: Interrupted) {
         let at = self.shared.ports.clock.now();
         let request = interrupted.request.clone();
-        let claimed = self.shared.ports.journal.claim(&self.key, &request.id, &self.shared.options.owner).await;
+        let claimed_at = self.shared.ports.clock.monotonic();
+        let (journal, owner) = (&self.shared.ports.journal, &self.shared.options.owner);
+        let claimed = match interrupted.is_expired {
+            true => journal.take_over(&self.key, &request.id, owner).await,
+            false => journal.claim(&self.key, &request.id, owner).await,
+        };
         let (epoch, seq) = match claimed {
             Ok(claimed) => claimed,
+            Err(error) if interrupted.is_expired => {
+                tracing::info!(run = %request.id, %error, "a run was not taken over");
+                return;
+            }
             Err(error) => {
                 tracing::error!(run = %request.id, %error, "an interrupted run could not be taken up");
                 let end = End::Failed { message: error.to_string() };
@@ -149,10 +167,12 @@ impl Lane {
                 return;
             }
         };
+        self.shared.reach("taken_up");
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =
             step::resume(&mut state, |call| is_repeatable(shared, call, interrupted.started.get(&call.id), at));
+        let effects = mailbox::answer(shared, &request, effects).await;
         for approval in interrupted.asked {
             self.shared.pending.add(approval);
         }
@@ -173,6 +193,7 @@ impl Lane {
             joined: vec![],
             is_resumed: true,
             started: interrupted.started,
+            claimed_at,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -201,6 +222,7 @@ impl Lane {
             is_resumed: turn.is_resumed,
             started: turn.started,
             started_at: at,
+            claimed_at: turn.claimed_at,
         };
         let (driver, effects, events) = Driver::new(self.shared.clone(), start);
         let joined = turn.joined.into_iter().map(|request| request.id).collect();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openclaw_agent::{Engine, Options, Ports};
+use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::catalog::UnknownOutcome;
-use openclaw_domain::ports::{Gate, Journal, Runs, Sessions, Tool};
+use openclaw_domain::ports::{Courier, Gate, Journal, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::session::EntryQuery;
 use openclaw_domain::{AssistantTurn, Fault, RunId, RunRequest, SessionKey, Timestamp, Turn, UserTurn};
@@ -36,6 +36,8 @@ pub struct Setup {
     pub unknown_outcome: UnknownOutcome,
     /// Stands in for the store's journal.
     pub journal: Option<Arc<dyn Journal>>,
+    pub couriers: Vec<Arc<dyn Courier>>,
+    pub clock: FakeClock,
 }
 
 impl Setup {
@@ -50,6 +52,8 @@ impl Setup {
             approval_timeout: None,
             unknown_outcome: UnknownOutcome::Ask,
             journal: None,
+            couriers: Vec::new(),
+            clock: FakeClock::new(),
         }
     }
 
@@ -59,7 +63,7 @@ impl Setup {
     }
 
     pub fn build(self) -> Rig {
-        let (model, recorder, clock) = (Arc::new(self.model), Arc::new(Recorder::new()), Arc::new(FakeClock::new()));
+        let (model, recorder, clock) = (Arc::new(self.model), Arc::new(Recorder::new()), Arc::new(self.clock));
         let files = Arc::new(MemoryFiles::new([]));
         let tools: Vec<Arc<dyn Tool>> = self.tools.iter().map(|tool| tool.clone() as Arc<dyn Tool>).collect();
         let specs: Vec<_> = tools.iter().map(|tool| tool.spec().clone()).collect();
@@ -81,10 +85,16 @@ impl Setup {
             variables: self.store.clone(),
             memories: self.store.clone(),
             grants: self.store.clone(),
+            deliveries: Deliveries {
+                outbox: self.store.clone(),
+                couriers: self.couriers,
+                kept: Duration::from_secs(900),
+            },
         };
         let options = Options {
             owner: self.owner.into(),
             approval_timeout: self.approval_timeout,
+            crash: None,
             idle: Duration::from_secs(300),
         };
         Rig { engine: Engine::new(options, ports), model, recorder, clock, store: self.store }
@@ -103,6 +113,11 @@ impl Rig {
     pub async fn ended(&self, id: &str) -> Outcome {
         let ended = tokio::time::timeout(PATIENCE, self.engine.wait(None, &run(id))).await;
         ended.unwrap_or_else(|_| panic!("run {id} did not end")).unwrap().unwrap()
+    }
+
+    /// Waits until the engine has no run any more.
+    pub async fn idle(&self) {
+        soon("the engine to be idle", async || self.engine.active(None).is_empty()).await;
     }
 
     /// Returns the first assistant turn that request number `n` carried, from 0.
@@ -132,6 +147,17 @@ impl Rig {
             })
             .collect()
     }
+}
+
+/// Waits for a condition; one that does not come in time fails the test.
+pub async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(patience.is_ok(), "waited in vain for {what}");
 }
 
 pub fn session() -> SessionKey {
@@ -167,6 +193,38 @@ macro_rules! delegate_journal {
                 owner: &str,
             ) -> Result<(openclaw_domain::Epoch, openclaw_domain::Seq), openclaw_domain::ports::JournalError> {
                 self.inner.claim(session, run, owner).await
+            }
+
+            async fn take_over(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+                owner: &str,
+            ) -> Result<(openclaw_domain::Epoch, openclaw_domain::Seq), openclaw_domain::ports::JournalError> {
+                self.inner.take_over(session, run, owner).await
+            }
+
+            async fn renew(
+                &self,
+                owner: &str,
+                ttl: std::time::Duration,
+            ) -> Result<usize, openclaw_domain::ports::JournalError> {
+                self.inner.renew(owner, ttl).await
+            }
+
+            async fn expired(
+                &self,
+                limit: usize,
+            ) -> Result<Vec<openclaw_domain::ports::RunRecord>, openclaw_domain::ports::JournalError> {
+                self.inner.expired(limit).await
+            }
+
+            async fn mail(
+                &self,
+                session: &openclaw_domain::SessionKey,
+                run: &openclaw_domain::RunId,
+            ) -> Result<Vec<openclaw_domain::ports::Mail>, openclaw_domain::ports::JournalError> {
+                self.inner.mail(session, run).await
             }
 
             async fn append(

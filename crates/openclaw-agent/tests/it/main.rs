@@ -3,9 +3,13 @@
 #![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
 
 mod approvals;
+mod deliveries;
+mod flawed;
 mod harness;
+mod leases;
 mod ledger;
 mod limits;
+mod mailbox;
 mod queueing;
 mod recovery;
 mod refusals;

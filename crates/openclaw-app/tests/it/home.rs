@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The token of a test's gateway.
-const TOKEN: &str = "test-token-0123456789abcdef0123456789";
+pub(crate) const TOKEN: &str = "test-token-0123456789abcdef0123456789";
 
 /// A fresh home.
 pub(crate) struct Home {

@@ -6,3 +6,5 @@ mod crash;
 mod gateway;
 mod home;
 mod reload;
+mod stream;
+mod webhook;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod stream;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};

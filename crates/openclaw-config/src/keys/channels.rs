@@ -32,6 +32,13 @@ pub(super) const SHARED: Section = Section {
         key("defaults.implicitMentions.replyToBot", Bool, "true", 1, "a reply to the agent addresses it"),
         key("defaults.implicitMentions.quotedBot", Bool, "true", 1, "a quote of the agent addresses it"),
         key("defaults.implicitMentions.threadParticipation", Bool, "true", 1, "a thread it takes part in addresses it"),
+        key(
+            "defaults.deliveryMaxAgeMinutes",
+            Int(1, 10_080),
+            "15",
+            1,
+            "an answer that could not be sent for this long is not sent",
+        ),
         key("defaults.heartbeatVisibility.showOk", Bool, "false", 1, "show heartbeats without news"),
         key("defaults.heartbeatVisibility.showAlerts", Bool, "true", 1, "show heartbeats with news"),
         key("defaults.heartbeatVisibility.useIndicator", Bool, "", 1, "show them as an indicator"),
@@ -53,6 +60,7 @@ pub(super) const CHANNEL: Section = Section {
         "channels.slack.accounts.*",
         "channels.whatsapp",
         "channels.whatsapp.accounts.*",
+        "channels.webhook",
     ],
     rows: &[
         key("", Open, "", 1, "one chat platform, or one account on it"),
@@ -184,6 +192,22 @@ pub(super) const SLACK: Section = Section {
         key("allowBots", Either(&[Bool, OneOf(&["mentions"])]), "", 1, "answer other bots").closed("false"),
         key("requireMention", Bool, "", 1, "answer only when addressed").closed("true"),
         key("thread", Open, "", 1, "threads"),
+    ],
+};
+
+pub(super) const WEBHOOK: Section = Section {
+    prefixes: &["channels.webhook"],
+    rows: &[
+        key("url", Text, "", 1, "where answers are posted as JSON"),
+        key("token", Secret, "", 1, "token sent as Authorization: Bearer"),
+        key(
+            "honorsIdempotencyKey",
+            Bool,
+            "false",
+            1,
+            "the receiver drops a post whose Idempotency-Key it has seen, so one that may have arrived is repeated",
+        )
+        .closed("false"),
     ],
 };
 

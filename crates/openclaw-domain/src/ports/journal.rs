@@ -1,5 +1,7 @@
 //! Port: the run journal.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
@@ -20,17 +22,47 @@ use crate::session::Entry;
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Records an accepted input durably and claims the run for `owner`, or says
-    /// that the same request is known. Idempotent by (session, run id).
+    /// that the same request is known. Idempotent by (session, run id), and by
+    /// the channel's message when the request names one.
     ///
     /// # Errors
     /// [`Error::Mismatch`] when the id is known for another request.
     async fn admit(&self, admission: Admission) -> Result<Admitted, Error>;
 
-    /// Takes over a run that another owner left, and appends `claimed`.
+    /// Takes over a run that another owner left, and appends `claimed`. The
+    /// claim holds for [`crate::lease::TTL`] unless it is renewed.
     ///
     /// # Errors
     /// [`Error::Ended`] when there is nothing to take over.
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error>;
+
+    /// Takes over a run as [`Journal::claim`] does, if its lease has expired by
+    /// the store's clock.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when its owner has renewed the lease meanwhile.
+    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error>;
+
+    /// Extends the leases of all runs of an owner to `ttl` from now, by the
+    /// store's clock; returns how many there are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn renew(&self, owner: &str, ttl: Duration) -> Result<usize, Error>;
+
+    /// Lists runs whose owner has let its lease expire by the store's clock,
+    /// the longest expired first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, Error>;
+
+    /// Lists what children of a run have answered to calls that have no result
+    /// yet. An answer goes with the commit of the call's `ToolEnded`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, Error>;
 
     /// Appends events, transcript entries and a new status in one transaction.
     /// Returns when the batch is committed; with [`Durability::Barrier`], synced.
@@ -110,6 +142,21 @@ pub struct OpenAction {
     pub call: CallId,
     /// The tool.
     pub tool: String,
+}
+
+/// How a child ended, kept for the call that waits for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mail {
+    /// The call of the parent.
+    pub call: CallId,
+    /// The child's session.
+    pub session: SessionKey,
+    /// The child.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it ended.
+    pub at: Timestamp,
 }
 
 /// A run's state at one position, so that recovery reads only what came after.

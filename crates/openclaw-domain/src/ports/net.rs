@@ -153,7 +153,15 @@ pub enum Error {
         /// The host.
         host: String,
     },
-    /// The connection failed or broke.
+    /// No connection could be made: nothing of the request was sent.
+    #[error("connection to {host} failed: {message}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// What failed.
+        message: String,
+    },
+    /// The connection failed or broke; the request may have arrived.
     #[error("connection to {host} failed: {message}")]
     Connect {
         /// The host.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::JournalError as Error;
 use crate::delivery::{Delivery, DeliveryRecord, DeliveryState};
-use crate::ids::Timestamp;
+use crate::ids::{RunId, SessionKey, Timestamp};
 
 /// Keeps what is to be sent. Production: `store::sqlite`. Rows are added by
 /// [`super::Journal::append`], in the commit that decided them.
@@ -37,8 +37,9 @@ pub trait Outbox: Send + Sync {
     /// When the store fails.
     async fn deliveries(&self, state: Option<DeliveryState>, limit: usize) -> Result<Vec<DeliveryRecord>, Error>;
 
-    /// Sends an `unknown` or `failed` delivery again because a person said so;
-    /// false when there is no such delivery in such a state.
+    /// Sends an `unknown` or `failed` delivery again because a person said so, or
+    /// because its channel drops repetitions. One whose time has passed may then
+    /// be sent late. False when there is no such delivery in such a state.
     ///
     /// # Errors
     /// When the store fails.
@@ -50,6 +51,10 @@ pub trait Outbox: Send + Sync {
 pub struct Due {
     /// Its number.
     pub id: u64,
+    /// The session it belongs to.
+    pub session: SessionKey,
+    /// The run that decided it.
+    pub run: RunId,
     /// Which attempt this is, from 1; an older one can settle nothing.
     pub attempt: u32,
     /// What and where to.
@@ -85,7 +90,7 @@ pub trait Courier: Send + Sync {
     fn deduplicates(&self) -> bool;
 
     /// Tries to send, once.
-    async fn send(&self, delivery: &Delivery) -> Sent;
+    async fn send(&self, due: &Due) -> Sent;
 }
 
 /// What a channel said to one attempt.

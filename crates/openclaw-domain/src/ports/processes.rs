@@ -40,6 +40,10 @@ pub trait Processes: Send + Sync {
     fn list(&self, owner: &SessionKey) -> Vec<ProcessInfo>;
 }
 
+/// The variable that hands a program the key of the call it works for: the same
+/// for every attempt, for services that take one.
+pub const IDEMPOTENCY_KEY: &str = "OPENCLAW_IDEMPOTENCY_KEY";
+
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {

@@ -49,6 +49,9 @@ pub struct ToolCx {
     pub session: SessionKey,
     /// The run it works for.
     pub run: RunId,
+    /// The session at the root of the run's lineage; the session itself when
+    /// nobody waits for the run.
+    pub root: SessionKey,
     /// Key of this call, stable over attempts; for services that take one.
     pub idempotency_key: String,
     /// The agent's workspace.

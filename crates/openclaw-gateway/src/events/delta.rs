@@ -7,10 +7,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use openclaw_domain::Timestamp;
+use openclaw_domain::{Cursor, Timestamp};
 use serde::Serialize;
 
-use super::frame::{Frame, WhenSlow};
+use super::frame::{Frame, Mark, WhenSlow};
 use super::names;
 
 /// Ids that every payload of a run carries.
@@ -48,6 +48,7 @@ struct Stretch {
     from: usize,
     to: usize,
     seq: u64,
+    cursor: Cursor,
 }
 
 /// A stretch of a block, waiting to be sent.
@@ -65,11 +66,11 @@ impl Block {
     }
 
     /// Adds text and returns the stretch.
-    pub(crate) fn add(self: &Arc<Self>, more: &str, seq: u64, at: Timestamp) -> Delta {
+    pub(crate) fn add(self: &Arc<Self>, more: &str, seq: u64, cursor: Cursor, at: Timestamp) -> Delta {
         let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let from = text.len();
         text.push_str(more);
-        Delta { block: Arc::clone(self), stretch: Stretch { from, to: text.len(), seq }, at }
+        Delta { block: Arc::clone(self), stretch: Stretch { from, to: text.len(), seq, cursor }, at }
     }
 
     /// Returns the text so far.
@@ -107,7 +108,8 @@ impl Block {
             ts: at.as_millis(),
             is_heartbeat: false,
         };
-        let mut frames = vec![Frame::new(names::AGENT, &agent, WhenSlow::Drop)];
+        let mark = Mark { ids: Arc::clone(&self.ids), cursor: stretch.cursor, is_durable: false };
+        let mut frames = vec![Frame::new(names::AGENT, &agent, WhenSlow::Drop).marked(mark)];
         if self.kind == Kind::Answer {
             let chat = ChatPayload {
                 run_id: &self.ids.run,
@@ -136,6 +138,7 @@ impl Delta {
         if continues {
             self.stretch.to = next.stretch.to;
             self.stretch.seq = next.stretch.seq;
+            self.stretch.cursor = next.stretch.cursor;
             self.at = next.at;
         }
         continues
@@ -223,8 +226,8 @@ mod tests {
     #[test]
     fn stretches_that_touch_become_one_with_the_text_of_both() {
         let block = block();
-        let mut first = block.add("Hel", 3, Timestamp(1));
-        let second = block.add("lo", 4, Timestamp(2));
+        let mut first = block.add("Hel", 3, Cursor::default(), Timestamp(1));
+        let second = block.add("lo", 4, Cursor::default(), Timestamp(2));
         assert!(first.join(&second));
         let frames = first.frames();
         let chat: Value = serde_json::from_str(&frames[1].numbered(1)).unwrap();
@@ -236,9 +239,9 @@ mod tests {
     #[test]
     fn stretches_apart_stay_apart() {
         let block = block();
-        let mut first = block.add("a", 1, Timestamp(1));
-        drop(block.add("b", 2, Timestamp(1)));
-        let third = block.add("c", 3, Timestamp(1));
+        let mut first = block.add("a", 1, Cursor::default(), Timestamp(1));
+        drop(block.add("b", 2, Cursor::default(), Timestamp(1)));
+        let third = block.add("c", 3, Cursor::default(), Timestamp(1));
         assert!(!first.join(&third));
         let agent: Value = serde_json::from_str(&third.frames()[0].numbered(1)).unwrap();
         assert_eq!(
@@ -250,7 +253,7 @@ mod tests {
     #[test]
     fn clients_that_keep_up_share_one_serialisation() {
         let block = block();
-        let delta = block.add("a", 1, Timestamp(1));
+        let delta = block.add("a", 1, Cursor::default(), Timestamp(1));
         assert!(Arc::ptr_eq(&delta.frames(), &delta.frames()));
     }
 }

@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
+use openclaw_domain::Cursor;
 use openclaw_protocol::frame::StateVersion;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::delta::Ids;
 
 const HEAD: &str = "{\"type\":\"event\",\"event\":\"";
 const MIDDLE: &str = "\",\"payload\":";
@@ -30,7 +33,16 @@ pub(crate) struct Frame {
     /// Where the event's name ends and where the payload ends, in `text`.
     name_end: usize,
     payload_end: usize,
+    mark: Option<Mark>,
     pub(crate) when_slow: WhenSlow,
+}
+
+/// Where an event of a run stands, for clients that asked to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) cursor: Cursor,
+    pub(crate) is_durable: bool,
 }
 
 impl Frame {
@@ -57,7 +69,29 @@ impl Frame {
             text.push_str(",\"stateVersion\":");
             push_json(&mut text, &version);
         }
-        Self { text: text.into(), name_end, payload_end, when_slow }
+        Self { text: text.into(), name_end, payload_end, mark: None, when_slow }
+    }
+
+    /// Adds where the event stands; its payload must be an object that is not empty.
+    #[must_use]
+    pub(crate) fn marked(mut self, mark: Mark) -> Self {
+        self.mark = Some(mark);
+        self
+    }
+
+    /// Returns the frame with its mark as a part of the payload.
+    #[must_use]
+    pub(crate) fn with_mark(&self) -> Self {
+        let Some(mark) = &self.mark else { return self.clone() };
+        let end = self.payload_end - 1;
+        let mut text = String::with_capacity(self.text.len() + 96);
+        text.push_str(&self.text[..end]);
+        text.push_str(",\"cursor\":");
+        push_json(&mut text, &crate::stream::payload::cursor_of(&mark.ids.run, mark.cursor));
+        text.push_str(if mark.is_durable { ",\"durable\":true" } else { ",\"durable\":false" });
+        let added = text.len() - end;
+        text.push_str(&self.text[end..]);
+        Self { text: text.into(), payload_end: self.payload_end + added, mark: None, ..self.clone() }
     }
 
     /// Returns the frame with its number.
@@ -129,6 +163,20 @@ pub(crate) fn not_a_request(message: &str) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_mark_joins_the_payload_only_when_it_is_asked_for() {
+        let ids = Arc::new(Ids { run: "r".into(), session: "s".into(), agent: "a".into() });
+        let cursor = Cursor { seq: openclaw_domain::Seq(3), off: 5 };
+        let plain = Frame::with_state("agent", &json!({"a": "}"}), Some(StateVersion::default()), WhenSlow::Drop);
+        let frame = plain.clone().marked(Mark { ids, cursor, is_durable: false });
+        assert_eq!(frame.numbered(7), plain.numbered(7));
+        let value: Value = serde_json::from_str(&frame.with_mark().numbered(7)).unwrap();
+        let expected = json!({"a": "}", "cursor": {"run": "r", "seq": 3, "off": 5}, "durable": false});
+        assert_eq!((&value["payload"], &value["seq"]), (&expected, &json!(7)));
+        let value: Value = serde_json::from_str(&frame.with_mark().notification(7)).unwrap();
+        assert_eq!(value["params"]["payload"], expected);
+    }
 
     #[test]
     fn the_number_is_spliced_in_and_the_frame_stays_well_formed() {

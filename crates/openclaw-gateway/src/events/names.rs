@@ -1,7 +1,7 @@
 //! The events this gateway sends; `hello-ok` lists exactly these.
 
 /// All event names, in the order of the contract.
-pub(crate) const ALL: [&str; 15] = [
+pub(crate) const ALL: [&str; 17] = [
     CHALLENGE,
     AGENT,
     CHAT,
@@ -16,6 +16,8 @@ pub(crate) const ALL: [&str; 15] = [
     DEVICE_PAIR_RESOLVED,
     APPROVAL_REQUESTED,
     APPROVAL_RESOLVED,
+    QUESTION_REQUESTED,
+    QUESTION_RESOLVED,
     CONFIG_CHANGED,
 ];
 
@@ -33,4 +35,6 @@ pub(crate) const DEVICE_PAIR_REQUESTED: &str = "device.pair.requested";
 pub(crate) const DEVICE_PAIR_RESOLVED: &str = "device.pair.resolved";
 pub(crate) const APPROVAL_REQUESTED: &str = "exec.approval.requested";
 pub(crate) const APPROVAL_RESOLVED: &str = "exec.approval.resolved";
+pub(crate) const QUESTION_REQUESTED: &str = "question.requested";
+pub(crate) const QUESTION_RESOLVED: &str = "question.resolved";
 pub(crate) const CONFIG_CHANGED: &str = "config.changed";

@@ -17,6 +17,10 @@ use super::frame::{Frame, WhenSlow};
 /// How far back a delta looks for the stretch it continues.
 const LOOK_BACK: usize = 16;
 
+/// Bytes that may wait before subscriptions stop adding to them. Far below the
+/// bound of the queue: a subscription goes on from its position and needs no backlog.
+const ROOM_BYTES: usize = 256 * 1024;
+
 /// One thing to send.
 pub(crate) enum Item {
     /// A frame.
@@ -38,6 +42,8 @@ pub(crate) struct Close {
 pub(crate) struct Queue {
     state: Mutex<State>,
     ready: Notify,
+    /// Told when something was taken, for subscriptions that wait for room.
+    taken: Notify,
     bytes_max: usize,
 }
 
@@ -50,7 +56,7 @@ struct State {
 
 impl Queue {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), ready: Notify::new(), bytes_max }
+        Self { state: Mutex::default(), ready: Notify::new(), taken: Notify::new(), bytes_max }
     }
 
     /// Queues an event of the run with this tag; 0 is no run.
@@ -83,6 +89,29 @@ impl Queue {
         self.ready.notify_one();
     }
 
+    /// Queues an event of a subscription, which waited for room before: it is never skipped.
+    pub(crate) fn push_kept(&self, frame: &Frame) {
+        let mut state = self.lock();
+        state.bytes += frame.bytes();
+        state.items.push_back((0, Item::Event(frame.clone())));
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Waits until little enough is queued for a subscription to add to it.
+    pub(crate) async fn room(&self) {
+        loop {
+            let taken = self.taken.notified();
+            tokio::pin!(taken);
+            // Listening begins before looking, so that no pop falls between the two.
+            taken.as_mut().enable();
+            if self.lock().bytes < ROOM_BYTES.min(self.bytes_max / 2) {
+                return;
+            }
+            taken.await;
+        }
+    }
+
     /// Takes the oldest thing. `keeps_growing` leaves a last stretch of text where
     /// it is, so that it can grow: nothing waits behind it.
     pub(crate) fn pop(&self, keeps_growing: bool) -> Option<Item> {
@@ -98,6 +127,8 @@ impl Queue {
             Item::Gap(_) => 0,
         };
         state.bytes = if state.items.is_empty() { 0 } else { state.bytes.saturating_sub(bytes) };
+        drop(state);
+        self.taken.notify_waiters();
         Some(item)
     }
 
@@ -167,7 +198,7 @@ impl State {
 mod tests {
     use std::sync::Arc;
 
-    use openclaw_domain::Timestamp;
+    use openclaw_domain::{Cursor, Timestamp};
     use serde_json::json;
 
     use super::*;
@@ -205,19 +236,34 @@ mod tests {
 
     #[test]
     fn a_full_queue_skips_text_and_uses_up_the_numbers_of_both_its_events() {
-        let first = block("a").add("x", 1, Timestamp(0));
+        let first = block("a").add("x", 1, Cursor::default(), Timestamp(0));
         let queue = Queue::new(first.bytes());
         queue.push_delta(1, &first);
-        queue.push_delta(2, &block("b").add("y", 1, Timestamp(0)));
+        queue.push_delta(2, &block("b").add("y", 1, Cursor::default(), Timestamp(0)));
         assert!(matches!(queue.pop(false), Some(Item::Delta(_))));
         assert!(matches!(queue.pop(false), Some(Item::Gap(2))));
+        assert_eq!(queue.closing(), None);
+    }
+
+    #[tokio::test]
+    async fn a_subscription_waits_for_room_and_is_woken_when_there_is_some() {
+        let queue = Queue::new(1000);
+        queue.room().await;
+        // More than half of the queue; kept all the same.
+        (0..4).for_each(|_| queue.push_kept(&frame(WhenSlow::Close)));
+        let room = queue.room();
+        tokio::pin!(room);
+        assert!(futures_util::poll!(&mut room).is_pending());
+        queue.pop(false).unwrap();
+        queue.pop(false).unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(20), room).await.unwrap();
         assert_eq!(queue.closing(), None);
     }
 
     #[test]
     fn the_last_stretch_may_be_left_to_grow_but_holds_nothing_up() {
         let (queue, block) = (Queue::new(1 << 20), block("a"));
-        queue.push_delta(1, &block.add("x", 1, Timestamp(0)));
+        queue.push_delta(1, &block.add("x", 1, Cursor::default(), Timestamp(0)));
         assert!(queue.pop(true).is_none());
         queue.push(2, &frame(WhenSlow::Close));
         assert!(matches!(queue.pop(true), Some(Item::Delta(_))));
@@ -227,11 +273,11 @@ mod tests {
     #[test]
     fn deltas_join_across_other_runs_but_not_across_their_own_events() {
         let (queue, block, other) = (Queue::new(1 << 20), block("a"), block("b"));
-        queue.push_delta(1, &block.add("x", 1, Timestamp(0)));
-        queue.push_delta(2, &other.add("o", 1, Timestamp(0)));
-        queue.push_delta(1, &block.add("y", 2, Timestamp(0)));
+        queue.push_delta(1, &block.add("x", 1, Cursor::default(), Timestamp(0)));
+        queue.push_delta(2, &other.add("o", 1, Cursor::default(), Timestamp(0)));
+        queue.push_delta(1, &block.add("y", 2, Cursor::default(), Timestamp(0)));
         queue.push(1, &frame(WhenSlow::Close));
-        queue.push_delta(1, &block.add("z", 3, Timestamp(0)));
+        queue.push_delta(1, &block.add("z", 3, Cursor::default(), Timestamp(0)));
         let kinds: Vec<bool> =
             std::iter::from_fn(|| queue.pop(false)).map(|item| matches!(item, Item::Delta(_))).collect();
         assert_eq!(kinds, [true, true, false, true]);

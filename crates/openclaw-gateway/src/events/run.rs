@@ -15,7 +15,7 @@ use openclaw_domain::{Change, RunId, RunUpdate, Timestamp, ToolCall, ToolResult}
 use serde_json::{Map, Value, json};
 
 use super::delta::{Block, Delta, Ids, Kind};
-use super::frame::{Frame, WhenSlow};
+use super::frame::{Frame, Mark, WhenSlow};
 use super::names;
 use crate::convert;
 
@@ -34,6 +34,10 @@ pub(crate) enum Output {
     Transcript(Frame),
     /// To those who answer approvals.
     Approvals(Frame),
+    /// To those who answer questions.
+    Questions(Frame),
+    /// To those who hear the run and where it stands.
+    Position(Frame),
 }
 
 /// What is remembered of a run between updates.
@@ -119,11 +123,19 @@ impl View {
                 &convert::approval::resolved(approval, *decision, by, update.at),
                 WhenSlow::Close,
             ))],
-            Change::QuestionAsked(_)
-            | Change::QuestionAnswered { .. }
-            | Change::TextKept
-            | Change::Resumed
-            | Change::Compacted { .. } => Vec::new(),
+            Change::QuestionAsked(question) => vec![Output::Questions(Frame::new(
+                names::QUESTION_REQUESTED,
+                &convert::question::record(question, update.at),
+                WhenSlow::Close,
+            ))],
+            Change::QuestionAnswered { question, answer, .. } => vec![Output::Questions(Frame::new(
+                names::QUESTION_RESOLVED,
+                &convert::question::resolved(question, *answer),
+                WhenSlow::Close,
+            ))],
+            Change::TextKept => vec![Output::Position(self.frame(update, "cursor", json!({})))],
+            Change::Resumed => vec![self.agent(update, "lifecycle", json!({ "phase": "resumed" }))],
+            Change::Compacted { .. } => Vec::new(),
             Change::Steered { input } => {
                 if self.steered.len() < REMEMBERED_MAX {
                     self.steered.push(input.clone());
@@ -148,7 +160,7 @@ impl View {
         if kind == Kind::Answer {
             self.is_text_shown = true;
         }
-        block.add(text, update.seq, update.at)
+        block.add(text, update.seq, update.cursor, update.at)
     }
 
     /// What was streamed is void: clients put `text` in its place.
@@ -302,7 +314,8 @@ impl View {
             "sessionKey": self.ids.session, "agentId": self.ids.agent, "seq": update.seq, "ts": update.at,
             "isHeartbeat": false });
         let when_slow = if stream == "lifecycle" { WhenSlow::Close } else { WhenSlow::Drop };
-        Frame::new(names::AGENT, &payload, when_slow)
+        let mark = Mark { ids: Arc::clone(&self.ids), cursor: update.cursor, is_durable: is_durable(&update.change) };
+        Frame::new(names::AGENT, &payload, when_slow).marked(mark)
     }
 
     fn chat(&self, update: &RunUpdate, state: &str) -> Map<String, Value> {
@@ -314,6 +327,18 @@ impl View {
         chat.insert("state".to_owned(), json!(state));
         chat
     }
+}
+
+/// Tells whether what happened is in the journal when it is told.
+fn is_durable(change: &Change) -> bool {
+    !matches!(
+        change,
+        Change::Phase(_)
+            | Change::ModelSelected(_)
+            | Change::TextDelta(_)
+            | Change::ThinkingDelta(_)
+            | Change::ToolProgress { .. }
+    )
 }
 
 fn assistant(text: &str, at: Timestamp) -> Value {

@@ -233,12 +233,14 @@ fn client(gateway: &Gateway, params: ConnectParams, role: Role, scopes: Vec<Scop
         role,
         scopes,
         hears_tools: has("tool-events"),
+        hears_cursor: has("run-cursor"),
         is_session_scoped: has("session-scoped-events"),
         device: params.device.map(|device| device.id),
         info: params.client,
         connected_at: gateway.now(),
         queue: Queue::new(gateway.options.limits.outbound_bytes_max),
         interests: Default::default(),
+        subscriptions: Default::default(),
         role_refusals: AtomicU64::new(0),
     }
 }

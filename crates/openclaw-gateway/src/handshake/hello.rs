@@ -9,7 +9,7 @@ use crate::gateway::Gateway;
 use crate::methods;
 
 /// Optional behaviours of the contract that this gateway has.
-const CAPABILITIES: [&str; 1] = ["published-model-catalog"];
+const CAPABILITIES: [&str; 2] = ["published-model-catalog", "run-cursor"];
 
 /// Largest attachment and largest picture, in bytes, after base64.
 const ATTACHMENT_BYTES_MAX: u64 = 19_464_192;

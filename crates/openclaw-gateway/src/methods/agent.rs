@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
+use openclaw_domain::delivery::Destination;
 use openclaw_domain::run::{QueueMode, Source, StartState};
-use openclaw_domain::{RunId, SessionKey};
+use openclaw_domain::{RunId, RunRequest, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::streams;
 use super::target::{self, Asked};
 use crate::convert;
 use crate::convert::fault::invalid;
@@ -19,8 +21,8 @@ use crate::gateway::Gateway;
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Parameters whose effect is not there; running without it would mislead.
-const UNSUPPORTED: [&str; 6] =
-    ["cwd", "deliver", "swarmCollector", "swarmOutputSchema", "forceCodeModeTools", "internalRuntimeHandoffId"];
+const UNSUPPORTED: [&str; 5] =
+    ["cwd", "swarmCollector", "swarmOutputSchema", "forceCodeModeTools", "internalRuntimeHandoffId"];
 
 /// Runs an agent: answers `accepted` once the input cannot be lost, then the result.
 pub(crate) async fn agent(cx: Cx, params: Params) -> Answer {
@@ -34,15 +36,16 @@ pub(crate) async fn agent(cx: Cx, params: Params) -> Answer {
         queue: QueueMode::Followup,
         timeout: params.number("timeout").filter(|seconds| *seconds > 0).map(Duration::from_secs),
     };
-    let request = target::run(&cx, &params, asked)?;
+    let request = RunRequest { deliver: destination(&params)?, ..target::run(&cx, &params, asked)? };
     let id = request.id.clone();
     target::speaks_in(&cx, &session);
     let started = cx.gateway.ports.runs.start(request).await.map_err(|fault| convert::fault::error(&fault))?;
     if let StartState::Ended(outcome) = &started.state {
         return convert::outcome::finished(&id, &session, outcome).and_then(now);
     }
-    let first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
+    let mut first = json!({ "runId": id, "sessionKey": session, "agentId": session.agent(), "status": "accepted",
         "acceptedAt": started.at });
+    streams::put_position(&cx, &started, &mut first);
     Ok(Reply::Twice(first, result(Arc::clone(&cx.gateway), session, id, started.run)))
 }
 
@@ -53,6 +56,22 @@ fn session(cx: &Cx, params: &Params) -> Result<SessionKey, ErrorBody> {
         (None, Some(id)) => target::complete(&agent, &format!("explicit:{id}")),
         (None, None) => Ok(SessionKey::main_of(&agent)),
     }
+}
+
+/// Reads where the answer is sent besides the transcript, when that is asked.
+fn destination(params: &Params) -> Result<Option<Destination>, ErrorBody> {
+    if params.0.get("deliver").and_then(Value::as_bool) != Some(true) {
+        return Ok(None);
+    }
+    let either = |reply: &str, plain: &str| params.text(reply).or_else(|| params.text(plain)).map(str::to_owned);
+    let channel = either("replyChannel", "channel")
+        .ok_or_else(|| invalid("invalid agent params: at /channel: deliver needs a channel, for example webhook"))?;
+    Ok(Some(Destination {
+        channel,
+        to: either("replyTo", "to").unwrap_or_default(),
+        account: either("replyAccountId", "accountId"),
+        thread: params.text("threadId").map(str::to_owned),
+    }))
 }
 
 /// Waits for the run that carries the input and answers for the id that was asked for.

@@ -117,11 +117,6 @@ pub(crate) async fn cron_status(cx: Cx, _params: Params) -> Answer {
         "storage": "none", "jobs": 0, "nextWakeAtMs": null }))
 }
 
-/// Lists questions of agents.
-pub(crate) async fn questions(_cx: Cx, _params: Params) -> Answer {
-    now(json!({ "questions": [] }))
-}
-
 /// Lists suggested tasks.
 pub(crate) async fn task_suggestions(_cx: Cx, _params: Params) -> Answer {
     now(json!({ "suggestions": [] }))
@@ -136,8 +131,15 @@ pub(crate) async fn tasks(cx: Cx, params: Params) -> Answer {
     let active = cx.gateway.ports.runs.active(session.as_ref());
     let rows = active.iter().map(|run| {
         let status = if run.status == Status::Queued { "queued" } else { "running" };
-        json!({ "id": run.id, "taskId": run.id, "runId": run.id, "status": status, "agentId": run.session.agent(),
-            "sessionKey": run.session, "createdAt": run.accepted_at })
+        let mut row = json!({ "id": run.id, "taskId": run.id, "runId": run.id, "status": status,
+            "agentId": run.session.agent(), "sessionKey": run.session, "createdAt": run.accepted_at });
+        // The contract's states know nobody who waits for a person.
+        match run.status {
+            Status::Attention => row["lastActivity"] = json!("attention: somebody must say what became of a call"),
+            Status::Waiting => row["lastActivity"] = json!("waiting for a person"),
+            Status::Queued | Status::Running | Status::Done | Status::Failed | Status::Cancelled => {}
+        }
+        row
     });
     let rows: Vec<Value> = rows.collect();
     Ok::<_, ErrorBody>(json!({ "tasks": rows })).and_then(now)

@@ -7,7 +7,7 @@ use openclaw_domain::session::{Entry, EntryQuery, SessionChange};
 use openclaw_domain::{AssistantTurn, Turn};
 use serde_json::json;
 
-use super::{catalog, target};
+use super::{catalog, streams, target};
 use crate::convert;
 use crate::convert::fault::{error, invalid, record};
 use crate::dispatch::{Answer, Cx, Params, now};
@@ -58,6 +58,7 @@ pub(crate) async fn say(
     if let Some(entry) = started.entry {
         payload["messageSeq"] = json!(entry);
     }
+    streams::put_position(cx, &started, &mut payload);
     now(payload)
 }
 

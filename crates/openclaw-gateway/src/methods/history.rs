@@ -14,6 +14,9 @@ const LIMIT_DEFAULT: usize = 200;
 const LIMIT_MAX: usize = 1000;
 /// Entries skipped from the end at most; older ones are reached by `messageId`.
 const OFFSET_MAX: usize = 20_000;
+/// Messages and bytes of one delta; beyond, the client reads the conversation anew.
+const DELTA_MESSAGES_MAX: usize = 200;
+const DELTA_BYTES_MAX: usize = 1_000_000;
 const PREVIEW_KEYS_MAX: usize = 100;
 const PREVIEW_LIMIT_DEFAULT: usize = 10;
 const PREVIEW_CHARS_DEFAULT: usize = 200;
@@ -58,15 +61,28 @@ async fn since(cx: &Cx, key: &SessionKey, session: Option<&Session>, cursor: &st
     let parsed = cursor.rsplit_once(':').and_then(|(id, n)| Some((id, n.parse::<u64>().ok()?)));
     let known = session.zip(parsed).filter(|(session, (id, _))| session.id.as_str() == *id);
     let Some((session, (_, after))) = known else { return now(json!({ "kind": "reset" })) };
-    let page = read(cx, key, EntryQuery { after, limit: LIMIT_MAX, ..EntryQuery::default() }).await?;
-    if page.entries.first().is_some_and(|entry| entry.n > after + 1) && page.entries.len() == LIMIT_MAX {
+    let page = read(cx, key, EntryQuery { after, limit: DELTA_MESSAGES_MAX + 1, ..EntryQuery::default() }).await?;
+    let messages: Vec<Value> = page.entries.iter().flat_map(convert::message::messages).collect();
+    // So far behind, reading the conversation anew is the shorter way.
+    if messages.len() > DELTA_MESSAGES_MAX || is_heavy(&messages) {
         return now(json!({ "kind": "reset" }));
     }
-    let messages: Vec<Value> = page.entries.iter().flat_map(convert::message::messages).collect();
     let mut payload = json!({ "kind": "delta", "messages": messages, "deltaCursor": cursor_of(session),
         "sessionInfo": info(cx, key, Some(session)) });
     put_in_flight(cx, key, &mut payload);
     now(payload)
+}
+
+/// Tells whether messages are more than a delta may hold; stops counting there.
+fn is_heavy(messages: &[Value]) -> bool {
+    let mut left = DELTA_BYTES_MAX;
+    messages.iter().any(|message| match left.checked_sub(message.to_string().len()) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
+    })
 }
 
 fn cursor_of(session: &Session) -> String {
@@ -76,9 +92,21 @@ fn cursor_of(session: &Session) -> String {
 /// Says which run is streaming and what it has said so far, for a client that comes back.
 fn put_in_flight(cx: &Cx, key: &SessionKey, payload: &mut Value) {
     let active = cx.gateway.ports.runs.active(Some(key));
-    if let Some(run) = active.iter().max_by_key(|run| run.accepted_at) {
-        payload["inFlightRun"] = json!({ "runId": run.id, "text": run.partial_text, "startedAt": run.accepted_at });
+    let Some(run) = active.iter().max_by_key(|run| run.accepted_at) else { return };
+    let mut in_flight = json!({ "runId": run.id, "text": run.partial_text, "startedAt": run.accepted_at });
+    if cx.client.hears_cursor
+        && let Some(feed) = cx.gateway.hub.feeds().find(&(run.session.clone(), run.id.clone()))
+    {
+        let (cursor, shown) = feed.position();
+        // The engine notes text before it tells it: what it is ahead is cut off, so that
+        // the stream goes on exactly after this text.
+        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
+        if let Some(text) = run.partial_text.get(..shown) {
+            in_flight["text"] = json!(text);
+            in_flight["cursor"] = crate::stream::payload::cursor_of(run.id.as_str(), cursor);
+        }
     }
+    payload["inFlightRun"] = in_flight;
 }
 
 fn info(cx: &Cx, key: &SessionKey, session: Option<&Session>) -> Value {

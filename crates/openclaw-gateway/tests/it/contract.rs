@@ -148,7 +148,6 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("node.list", json!({})),
         ("cron.list", json!({})),
         ("cron.status", json!({})),
-        ("question.list", json!({})),
         ("taskSuggestions.list", json!({})),
         ("exec.approval.list", json!({})),
         ("exec.approval.get", json!({ "id": "q1" })),
@@ -171,6 +170,9 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("vars.get", json!({ "name": "gone", "scope": "global" })),
         ("vars.set", json!({ "name": "a", "value": null, "scope": "global" })),
     ]
+    .into_iter()
+    .chain(crate::questions::calls())
+    .collect()
 }
 
 /// Checks an answer against the published schema; false when that leaves it open.
@@ -198,6 +200,7 @@ async fn the_result_of_every_method_validates() {
     let (published, own) = (Schema::load(), Schema::own());
     let rig = furnished().await;
     spoil_config(&rig, &[Severity::Error, Severity::Warning]);
+    crate::questions::furnish(&rig).await;
     let mut ws = rig.client().await;
     let listed = ws.hello["features"]["methods"].clone();
     let listed: BTreeSet<&str> = listed.as_array().unwrap().iter().filter_map(Value::as_str).collect();
@@ -240,6 +243,8 @@ fn check_event(schema: &Schema, event: &Value) -> bool {
     let payload = &event["payload"];
     match event["event"].as_str().unwrap() {
         "chat" => schema.check("ChatEvent", payload),
+        "question.requested" => schema.check("QuestionRecord", payload),
+        "question.resolved" => schema.check("QuestionResolvedEvent", payload),
         "tick" => schema.check("TickEvent", payload),
         "shutdown" => schema.check("ShutdownEvent", payload),
         "device.pair.requested" => schema.check("DevicePairRequestedEvent", payload),
@@ -295,6 +300,7 @@ async fn stir(rig: &mut Rig, ws: &mut Ws) {
     ws.ok("sessions.reset", json!({ "key": "main" })).await;
     ask(rig, "q9");
     ws.ok("exec.approval.resolve", json!({ "id": "q9", "decision": "deny" })).await;
+    Box::pin(crate::questions::stir(rig, ws)).await;
     ws.ok("config.set", json!({ "raw": "{}", "baseHash": "hash-1" })).await;
     let origin = format!("http://127.0.0.1:{}", rig.port);
     let mut page = rig.raw_with(&[("origin", &origin)]).await.unwrap();
@@ -329,7 +335,7 @@ async fn every_event_validates() {
     let listed = ws.hello["features"]["events"].clone();
     let listed: BTreeSet<String> =
         listed.as_array().unwrap().iter().map(|name| name.as_str().unwrap().into()).collect();
-    stir(&mut rig, &mut ws).await;
+    Box::pin(stir(&mut rig, &mut ws)).await;
     let challenge = json!({ "type": "event", "event": "connect.challenge", "payload": ws.challenge });
     let mut seen = BTreeSet::new();
     for event in std::iter::once(&challenge).chain(&ws.events) {

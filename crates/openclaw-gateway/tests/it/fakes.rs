@@ -7,14 +7,17 @@ use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
-use openclaw_domain::ports::{Approvals, LogPage, LogQuery, Logs, RunObserver, Runs, Sessions, Settings};
+use openclaw_domain::ports::{
+    Approvals, LogPage, LogQuery, Logs, OpenAction, Questions, RunObserver, Runs, Sessions, Settings,
+};
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::session::{Entry, SessionChange};
 use openclaw_domain::settings::{self, Snapshot, Write, WriteBody, Written};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{
-    AssistantTurn, Change, Cursor, Fault, Kind, RunId, RunUpdate, SessionKey, Timestamp, ToolCall, ToolResult, Turn,
+    Answer, AssistantTurn, Change, Cursor, Fault, Kind, Question, RunId, RunUpdate, SessionKey, Timestamp, ToolCall,
+    ToolResult, Turn,
 };
 use openclaw_gateway::Hub;
 use openclaw_testkit::memory::Store;
@@ -35,6 +38,8 @@ pub(crate) struct Engine {
     runs: Mutex<HashMap<RunId, Run>>,
     pub(crate) requests: Mutex<Vec<RunRequest>>,
     pub(crate) asked: Mutex<Vec<Approval>>,
+    pub(crate) unsure: Mutex<Vec<Question>>,
+    pub(crate) unsettled: Mutex<Vec<OpenAction>>,
     release: Notify,
 }
 
@@ -55,6 +60,8 @@ impl Engine {
             runs: Mutex::default(),
             requests: Mutex::default(),
             asked: Mutex::default(),
+            unsure: Mutex::default(),
+            unsettled: Mutex::default(),
             release: Notify::new(),
         })
     }
@@ -192,7 +199,15 @@ impl Feed<'_> {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
         let (run, session) = (self.request.id.clone(), self.request.session.clone());
-        self.hub.observe(&RunUpdate { run, session, source: self.request.source, seq: self.seq, cursor: Cursor::default(), at: AT, change });
+        self.hub.observe(&RunUpdate {
+            run,
+            session,
+            source: self.request.source,
+            seq: self.seq,
+            cursor: Cursor::default(),
+            at: AT,
+            change,
+        });
     }
 }
 
@@ -294,10 +309,47 @@ impl Approvals for EngineRuns {
     }
 }
 
+#[async_trait]
+impl Questions for EngineRuns {
+    fn open(&self) -> Vec<Question> {
+        self.0.unsure.lock().unwrap().clone()
+    }
+
+    async fn answer(&self, id: &str, answer: Answer, by: &str) -> Result<Question, Fault> {
+        let question = {
+            let mut unsure = self.0.unsure.lock().unwrap();
+            let index = unsure.iter().position(|question| question.id == id);
+            unsure.remove(index.ok_or_else(|| Fault::new(Kind::NotFound, "no such question"))?)
+        };
+        let change = Change::QuestionAnswered { question: Box::new(question.clone()), answer, by: by.to_owned() };
+        self.0.hub.observe(&crate::questions::update_of(&question, change));
+        Ok(question)
+    }
+
+    async fn unsettled(&self) -> Result<Vec<OpenAction>, Fault> {
+        Ok(self.0.unsettled.lock().unwrap().clone())
+    }
+
+    async fn settle(&self, action: &OpenAction, _answer: Answer) -> Result<bool, Fault> {
+        let mut unsettled = self.0.unsettled.lock().unwrap();
+        let before = unsettled.len();
+        unsettled.retain(|known| known != action);
+        Ok(unsettled.len() < before)
+    }
+}
+
 /// Makes an update about an approval.
 pub(crate) fn update_of(approval: &Approval, change: Change) -> RunUpdate {
     let source = openclaw_domain::run::Source::Chat;
-    RunUpdate { run: approval.run.clone(), session: approval.session.clone(), source, seq: 1, cursor: Cursor::default(), at: AT, change }
+    RunUpdate {
+        run: approval.run.clone(),
+        session: approval.session.clone(),
+        source,
+        seq: 1,
+        cursor: Cursor::default(),
+        at: AT,
+        change,
+    }
 }
 
 /// A configuration held in memory.

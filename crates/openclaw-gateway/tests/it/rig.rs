@@ -20,6 +20,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::fakes::{Engine, EngineRuns, MemorySettings, TwoLines};
 use crate::furniture;
+use crate::questions::Sent;
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -70,7 +71,10 @@ impl Rig {
         let runs = Arc::new(EngineRuns(Arc::clone(&self.engine)));
         Ports {
             runs: runs.clone(),
-            approvals: runs,
+            approvals: runs.clone(),
+            questions: runs,
+            journal: self.store.clone(),
+            outbox: Arc::new(Sent::default()),
             sessions: self.store.clone(),
             variables: self.store.clone(),
             devices: self.store.clone(),

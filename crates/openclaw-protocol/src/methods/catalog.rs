@@ -75,9 +75,6 @@ pub static CRON_LIST: Method = Method::new("cron.list", Scope::Read, Shape::clos
 /// Tells about the scheduler.
 pub static CRON_STATUS: Method = Method::new("cron.status", Scope::Read, Shape::EMPTY);
 
-/// Lists questions of agents.
-pub static QUESTION_LIST: Method = Method::new("question.list", Scope::Questions, Shape::EMPTY);
-
 static TASK_SUGGESTIONS_LIST_PARAMS: &[Field] =
     &[optional("sessionKey", text(1, 512)), optional("agentId", text(1, 128))];
 

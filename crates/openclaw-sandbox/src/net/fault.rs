@@ -28,7 +28,7 @@ pub(super) fn explain(host: &str, connect_timeout: Duration, error: reqwest::Err
         Some(_) => innermost.to_string(),
         None => error.to_string(),
     };
-    Error::Connect { host, message }
+    if error.is_connect() { Error::Unreachable { host, message } } else { Error::Connect { host, message } }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use openclaw_domain::ports::ProcessError;
+use openclaw_domain::ports::{IDEMPOTENCY_KEY, ProcessError};
 
 /// Variables passed on; a trailing `*` matches any rest.
 const PASSED: &[&str] =
@@ -253,7 +253,8 @@ fn check(name: &str, value: &str) -> Result<(), ProcessError> {
     if !is_name {
         return refuse("is not a name made of letters, digits and _");
     }
-    if is_in(REFUSED, &name.to_ascii_uppercase()) {
+    // The tool sets the key itself, after whatever its caller asked for.
+    if name != IDEMPOTENCY_KEY && is_in(REFUSED, &name.to_ascii_uppercase()) {
         return refuse("may not be set from outside; set it in the script if it is meant");
     }
     if value.contains('\0') {

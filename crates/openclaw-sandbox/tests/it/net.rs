@@ -313,6 +313,6 @@ async fn a_server_without_tls_is_an_error_without_the_key() {
         got = client.send(request(url).header("X-Key", Secret::new("hunter2"))) => got.err(),
         () = answer_plainly => None,
     };
-    assert!(matches!(&got, Some(Error::Connect { .. })), "{got:?}");
+    assert!(matches!(&got, Some(Error::Unreachable { .. })), "{got:?}");
     assert!(!format!("{got:?}").contains("hunter2"));
 }

@@ -5,16 +5,21 @@ mod append;
 mod checkpoint;
 mod claim;
 mod finish;
+mod inbox;
+mod lease;
 mod line;
+mod mail;
 mod read;
 mod run;
 mod step;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use openclaw_domain::event::Recorded;
 use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey};
 use openclaw_domain::ports::{
-    Admission, Admitted, Batch, Checkpoint, Durability, Journal, JournalError as Error, OpenAction, RunRecord,
+    Admission, Admitted, Batch, Checkpoint, Durability, Journal, JournalError as Error, Mail, OpenAction, RunRecord,
 };
 use openclaw_domain::question::Answer;
 use openclaw_domain::session::Entry;
@@ -22,8 +27,11 @@ use rusqlite::Connection;
 
 use super::Store;
 use super::error::WorkError;
+use claim::Terms;
 
 pub(super) use finish::cancel_open_runs;
+pub(super) use lease::LeaseClock;
+pub(super) use line::Line;
 #[cfg(test)]
 pub(super) use run::find_sql;
 
@@ -33,9 +41,9 @@ impl Journal for Store {
         let id = admission.request.id.clone();
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (new, turn) = admit::prepare(admission).map_err(fail)?;
-        let at = new.at;
+        let (at, events) = (new.at, self.names(new.lines()));
         let work = move |db: &Connection| new.write(db);
-        let written = self.write("journal.admit", Durability::Barrier, work).await.map_err(fail)?;
+        let written = self.write_events("journal.admit", events, Durability::Barrier, work).await.map_err(fail)?;
         Ok(match written {
             admit::Written::Known(record) => Admitted::Known(record),
             admit::Written::New { epoch, seq, entry } => {
@@ -47,17 +55,44 @@ impl Journal for Store {
 
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
-        let claim = claim::prepare(session, run, owner).map_err(fail)?;
+        let claim = claim::prepare(session, run, owner, Terms::AtOnce).map_err(fail)?;
+        let events = self.names(std::slice::from_ref(claim.line()));
         let work = move |db: &Connection| claim.write(db);
-        self.write("journal.claim", Durability::Barrier, work).await.map_err(fail)
+        self.write_events("journal.claim", events, Durability::Barrier, work).await.map_err(fail)
+    }
+
+    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
+        let claim = claim::prepare(session, run, owner, Terms::IfExpired).map_err(fail)?;
+        let events = self.names(std::slice::from_ref(claim.line()));
+        let work = move |db: &Connection| claim.write(db);
+        self.write_events("journal.take_over", events, Durability::Barrier, work).await.map_err(fail)
+    }
+
+    async fn renew(&self, owner: &str, ttl: Duration) -> Result<usize, Error> {
+        let owner = owner.to_owned();
+        let work = move |db: &Connection| Ok(lease::renew(db, &owner, ttl)?);
+        self.write("journal.renew", Durability::Committed, work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, Error> {
+        let work = move |db: &Connection| Ok(read::expired(db, limit)?);
+        self.read("journal.expired", work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, Error> {
+        let (session, id) = (session.clone(), run.clone());
+        let work = move |db: &Connection| Ok(mail::list(db, &session, &id)?);
+        self.read("journal.mail", work).await.map_err(|error| self.store_error(error))
     }
 
     async fn append(&self, batch: Batch) -> Result<Vec<Entry>, Error> {
         let (id, at, durability) = (batch.run.clone(), batch.at, batch.durability);
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (addition, turns) = append::prepare(batch).map_err(fail)?;
+        let events = self.names(addition.lines());
         let work = move |db: &Connection| addition.write(db);
-        let numbers = self.write("journal.append", durability, work).await.map_err(fail)?;
+        let numbers = self.write_events("journal.append", events, durability, work).await.map_err(fail)?;
         let entry = |(n, turn)| Entry { n, run: Some(id.clone()), turn, at };
         Ok(numbers.into_iter().zip(turns).map(entry).collect())
     }
@@ -128,7 +163,7 @@ impl Journal for Store {
 
 impl Store {
     /// Words a failure that belongs to no run.
-    fn store_error(&self, error: WorkError<Error>) -> Error {
+    pub(super) fn store_error(&self, error: WorkError<Error>) -> Error {
         match error {
             WorkError::Refused(error) => error,
             WorkError::Failed(failure) => Error::Store(format!("{}: {failure}", self.path().display())),

@@ -2,20 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
-use openclaw_domain::ports::Durability;
+use openclaw_domain::ports::{CrashHook, Durability};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::Instrument as _;
 
 use super::error::WorkError;
+use super::journal::{LeaseClock, Line};
 use super::migrate;
 use super::readers::Readers;
 use super::schema::{self, APPLICATION_ID, STEPS};
-use super::writer::Writer;
+use super::writer::{Sites, Writer};
 
 /// Name of the database below the state directory.
 pub const DATABASE_FILE: &str = "db/openclaw.db";
+
+/// A connection belongs to one thread, so SQLite need not lock it at every call.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -28,24 +33,29 @@ pub struct Options {
     pub queue_max: usize,
     /// Jobs that may share one transaction.
     pub group_max: usize,
+    /// Is called around every write, by a test build.
+    pub crash: Option<CrashHook>,
 }
 
 impl Options {
     /// Returns the options for a state directory.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
-        Self { state_dir: state_dir.into(), readers: 2, queue_max: 1024, group_max: 256 }
+        Self { state_dir: state_dir.into(), readers: 2, queue_max: 1024, group_max: 256, crash: None }
     }
 }
 
 /// Everything that is kept. A handle: cheap to clone, shared by all ports.
 ///
-/// Implements `Journal`, `Sessions`, `Variables`, `Memories`, `Devices` and
+/// Implements `Journal`, `Outbox`, `Sessions`, `Variables`, `Memories`, `Devices` and
 /// `Grants` of [`openclaw_domain::ports`].
 #[derive(Debug, Clone)]
 pub struct Store {
     path: Arc<Path>,
     writer: Writer,
     readers: Readers,
+    clock: LeaseClock,
+    /// Whether somebody wants to know which events are written.
+    is_watched: bool,
 }
 
 impl Store {
@@ -71,25 +81,33 @@ impl Store {
     }
 
     fn start(path: &Path, options: &Options) -> Result<Self, StartError> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = Connection::open_with_flags(path, FLAGS)?;
         schema::prepare_writer(&db)?;
+        let clock = LeaseClock::default();
+        clock.register(&db)?;
         let readers = (0..options.readers.clamp(1, 16))
             .map(|_| {
                 // Opened for writing too, because a reader of a write-ahead log
                 // must be able to make its index; `query_only` forbids the rest.
-                let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                let db = Connection::open_with_flags(path, FLAGS)?;
                 schema::prepare_reader(&db)?;
+                clock.register(&db)?;
                 Ok(db)
             })
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let writer = Writer::start(db, path, options.queue_max, options.group_max)?;
+        let writer = Writer::start(db, path, options.queue_max, options.group_max, options.crash.clone())?;
         let readers = Readers::start(readers, options.queue_max)?;
-        Ok(Self { path: path.into(), writer, readers })
+        Ok(Self { path: path.into(), writer, readers, clock, is_watched: options.crash.is_some() })
     }
 
     /// Returns where the database is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Moves the clock that leases are judged by; for tests of what expires.
+    pub fn shift_lease_clock(&self, by: Duration) {
+        self.clock.shift(by);
     }
 
     /// Writes what is queued and ends the writing thread; later writes fail.
@@ -109,8 +127,29 @@ impl Store {
         E: Send + 'static,
         F: Fn(&Connection) -> Result<T, WorkError<E>> + Send + 'static,
     {
+        self.write_events(operation, Vec::new(), durability, work).await
+    }
+
+    /// Returns the names of events for a crash hook; nothing when there is none.
+    pub(super) fn names(&self, lines: &[Line]) -> Vec<&'static str> {
+        if self.is_watched { lines.iter().map(Line::kind).collect() } else { Vec::new() }
+    }
+
+    /// Writes events of a run under a span named after the operation.
+    pub(super) async fn write_events<T, E, F>(
+        &self,
+        operation: &'static str,
+        events: Vec<&'static str>,
+        durability: Durability,
+        work: F,
+    ) -> Result<T, WorkError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&Connection) -> Result<T, WorkError<E>> + Send + 'static,
+    {
         let span = tracing::debug_span!("store.write", operation);
-        self.writer.write(durability, work).instrument(span).await
+        self.writer.write(durability, Sites { operation, events }, work).instrument(span).await
     }
 
     /// Reads under a span named after the operation.

@@ -21,7 +21,10 @@ pub(super) struct Step {
 }
 
 /// All steps, oldest first; the last one's version is what this build writes.
-pub(super) const STEPS: &[Step] = &[Step { to: 1, sql: include_str!("schema/v1.sql"), recounts: &[] }];
+pub(super) const STEPS: &[Step] = &[
+    Step { to: 1, sql: include_str!("schema/v1.sql"), recounts: &[] },
+    Step { to: 2, sql: include_str!("schema/v2.sql"), recounts: &[] },
+];
 
 /// Returns the version the steps lead to.
 pub(super) fn latest(steps: &[Step]) -> u32 {

@@ -2,9 +2,9 @@ use std::sync::mpsc;
 
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::event::RunEvent;
-use openclaw_domain::ids::{CallId, Epoch, Seq};
+use openclaw_domain::ids::{CallId, Epoch, Seq, SessionKey};
 use openclaw_domain::message::{ToolResult, ToolStatus, UserTurn};
-use openclaw_domain::ports::{Batch, Durability, Journal, JournalError, Sessions};
+use openclaw_domain::ports::{Admission, Batch, Durability, Journal, JournalError, Outbox, Sessions};
 use openclaw_domain::session::{EntryQuery, SessionChange};
 use openclaw_domain::tool::Effect;
 use openclaw_testkit::contract::journal::{admission, batch, ending, key, run_id};
@@ -271,9 +271,10 @@ async fn the_same_idempotency_key_for_two_calls_is_refused() {
     let key = key("keys");
     store.admit(admission(&key, "r1", "hi")).await.unwrap();
     let mut events = Vec::new();
-    for id in ["a", "b"] {
+    for (id, digest) in [("a", "00ff"), ("b", "01ff")] {
         let call: CallId = id.parse().unwrap();
-        let digest = "00ff".to_owned();
+        // Two different actions, so that the key alone is what they share.
+        let digest = digest.to_owned();
         events.push(RunEvent::ToolIntent {
             call: call.clone(),
             tool: "pay".into(),
@@ -343,4 +344,64 @@ async fn an_event_that_is_too_large_is_refused_before_it_is_queued() {
     let huge = Batch { events: vec![RunEvent::ModelDelta { text }], epoch: Epoch(1), ..batch(&key, "r1", 3) };
     let error = store.append(huge).await.unwrap_err().to_string();
     assert!(error.contains("model_delta is") && error.contains("more than the limit"), "{error}");
+}
+
+#[tokio::test]
+async fn a_home_of_the_first_schema_keeps_its_runs_and_can_send() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("db")).unwrap();
+    let path = folder.path().join(super::DATABASE_FILE);
+    std::fs::write(&path, "").unwrap();
+    super::migrate::migrate(&path, 0, &super::schema::STEPS[..1]).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(
+        "insert into session(skey, agent, conversation, state, created_at, updated_at)
+           values ('agent:main:old', 'main', 1, 'ACTIVE', 1, 1);
+         insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at)
+           values (1, 'r1', x'00', 'running', 1, 2, 'boot-0', 1, 1);",
+    )
+    .unwrap();
+    drop(old);
+
+    let store = Store::open(Options::new(folder.path())).unwrap();
+    let old = key("old");
+    assert_eq!(store.runs(Some(&old), true, 10).await.unwrap().len(), 1);
+    // It was claimed before there were leases: the next start takes it up, nobody else does.
+    assert_eq!(store.expired(10).await.unwrap(), []);
+    store.claim(&old, &run_id("r1"), "boot-1").await.unwrap();
+    assert_eq!(store.renew("boot-1", std::time::Duration::from_secs(10)).await.unwrap(), 1);
+    openclaw_testkit::contract::outbox::plan(&store, "new", vec![openclaw_testkit::contract::outbox::delivery("k1")])
+        .await;
+    assert_eq!(store.take("boot-1", openclaw_domain::Timestamp(5000), 10).await.unwrap().len(), 1);
+    assert!(path.with_extension("db.bak-v1").exists());
+}
+
+#[tokio::test]
+async fn a_refused_write_leaves_the_others_of_its_group() {
+    let (_folder, store) = store();
+    let keys: Vec<_> = (0..20).map(|n| key(&format!("g{n}"))).collect();
+    // All are queued before the first is committed, so they share transactions.
+    let writes = keys.iter().enumerate().map(|(n, key)| {
+        let store = store.clone();
+        async move {
+            let empty = Admission { events: Vec::new(), ..admission(key, "r1", "hi") };
+            let admission = if n % 5 == 3 { empty } else { admission(key, "r1", "hi") };
+            let admitted = store.admit(admission).await.is_ok();
+            // The same position twice: the second is refused by the database's own thread.
+            let first = store.append(batch_of(key, 3)).await.is_ok();
+            let second = store.append(batch_of(key, 3)).await.is_ok();
+            (admitted, first, second)
+        }
+    });
+    for (n, written) in futures_util::future::join_all(writes).await.into_iter().enumerate() {
+        let is_there = n % 5 != 3;
+        assert_eq!(written, (is_there, is_there, false), "{n}");
+    }
+    for (n, key) in keys.iter().enumerate().filter(|(n, _)| n % 5 != 3) {
+        assert_eq!(store.events(key, &run_id("r1"), Seq(0), 10).await.unwrap().len(), 3, "{n}");
+    }
+}
+
+fn batch_of(key: &SessionKey, first: u64) -> Batch {
+    Batch { events: vec![RunEvent::DeadlinePassed], ..batch(key, "r1", first) }
 }

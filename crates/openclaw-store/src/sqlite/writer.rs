@@ -3,13 +3,13 @@
 //! Callers queue jobs; the thread takes what has gathered while the previous
 //! group was being committed, runs it in one transaction and answers after the
 //! commit. Group commit is what makes a synced write per request affordable.
-//! A job that fails is rolled back to its savepoint; the others are kept. When
+//! A job that is refused is undone by itself; the others are kept. When
 //! the whole transaction is lost (a full disk), every job is tried again alone,
 //! so that only those that cannot be written fail. Jobs are therefore `Fn`.
 
 use std::path::{Path, PathBuf};
 
-use openclaw_domain::ports::Durability;
+use openclaw_domain::ports::{CrashHook, Durability, Moment, Site};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,14 +30,24 @@ enum Message {
 /// Work with its answer; erased so that the queue can hold any result.
 trait Job: Send {
     fn durability(&self) -> Durability;
+    fn sites(&self) -> &Sites;
     /// Runs the work; false when it must be rolled back.
     fn run(&mut self, db: &Connection) -> bool;
     /// Answers the caller, who may have gone.
     fn answer(self: Box<Self>, committed: Result<(), Failure>);
 }
 
+/// What a job writes, for a crash hook.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    pub(super) operation: &'static str,
+    /// The events it carries; collected only while there is a hook.
+    pub(super) events: Vec<&'static str>,
+}
+
 struct Pending<T, E, F> {
     durability: Durability,
+    sites: Sites,
     work: F,
     result: Option<Result<T, WorkError<E>>>,
     reply: oneshot::Sender<Result<T, WorkError<E>>>,
@@ -51,6 +61,10 @@ where
 {
     fn durability(&self) -> Durability {
         self.durability
+    }
+
+    fn sites(&self) -> &Sites {
+        &self.sites
     }
 
     fn run(&mut self, db: &Connection) -> bool {
@@ -74,9 +88,15 @@ where
 impl Writer {
     /// Starts the thread `store-writer`; it ends when the last handle is gone or
     /// [`Writer::close`] is called, after writing what was queued.
-    pub(super) fn start(db: Connection, path: &Path, queue_max: usize, group_max: usize) -> std::io::Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        path: &Path,
+        queue_max: usize,
+        group_max: usize,
+        crash: Option<CrashHook>,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(queue_max.max(1));
-        let thread = Thread { db, path: path.to_owned(), jobs, group_max: group_max.max(1), synced: None };
+        let thread = Thread { db, path: path.to_owned(), jobs, group_max: group_max.max(1), synced: None, crash };
         std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run())?;
         Ok(Self { queue })
     }
@@ -84,14 +104,19 @@ impl Writer {
     /// Does work in a transaction and returns once it is committed.
     ///
     /// Dropping the future before the work is queued cancels it; afterwards not.
-    pub(super) async fn write<T, E, F>(&self, durability: Durability, work: F) -> Result<T, WorkError<E>>
+    pub(super) async fn write<T, E, F>(
+        &self,
+        durability: Durability,
+        sites: Sites,
+        work: F,
+    ) -> Result<T, WorkError<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: Fn(&Connection) -> Result<T, WorkError<E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Pending { durability, work, result: None, reply });
+        let job = Box::new(Pending { durability, sites, work, result: None, reply });
         self.queue.send(Message::Job(job)).await.map_err(|_| Failure::Closed)?;
         answer.await.map_err(|_| Failure::Closed)?
     }
@@ -113,6 +138,7 @@ struct Thread {
     group_max: usize,
     /// The durability the connection is set to; `None` before the first group.
     synced: Option<Durability>,
+    crash: Option<CrashHook>,
 }
 
 impl Thread {
@@ -151,7 +177,10 @@ impl Thread {
             return;
         }
         match self.transact(group) {
-            Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
+            Ok(()) => {
+                group.iter().for_each(|job| self.reach(job.sites(), Moment::AfterCommit));
+                group.drain(..).for_each(|job| job.answer(Ok(())));
+            }
             Err(failure) if group.len() == 1 => {
                 tracing::error!(path = %self.path.display(), %failure, "a write failed");
                 group.drain(..).for_each(|job| job.answer(Err(failure.clone())));
@@ -167,30 +196,73 @@ impl Thread {
     }
 
     /// Runs jobs in one transaction. After an error nothing of it is kept.
+    ///
+    /// Refusals are rare, so the first try has no savepoints: they would make
+    /// SQLite copy every page before it changes. A refusal undoes the whole try,
+    /// and the second one has a savepoint for each job.
     fn transact(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         self.set_durability(group)?;
+        if self.attempt(group, Self::run_plainly)? {
+            return Ok(());
+        }
+        self.attempt(group, Self::run_guarded).map(drop)
+    }
+
+    /// Commits when `run` says that everything may be kept; otherwise undoes it.
+    fn attempt(
+        &self,
+        group: &mut [Box<dyn Job>],
+        run: impl Fn(&Self, &mut [Box<dyn Job>]) -> Result<bool, Failure>,
+    ) -> Result<bool, Failure> {
         self.execute("begin immediate")?;
-        let result = self.run_jobs(group).and_then(|()| self.execute("commit"));
-        if result.is_err() && !self.db.is_autocommit() {
+        let result =
+            run(self, group).and_then(|keep| if keep { self.execute("commit").map(|()| true) } else { Ok(false) });
+        if !matches!(result, Ok(true)) && !self.db.is_autocommit() {
             self.execute("rollback")?;
         }
         result
     }
 
-    fn run_jobs(&self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    /// Runs jobs until one is refused; tells whether none was.
+    fn run_plainly(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
+        for job in group {
+            self.reach(job.sites(), Moment::BeforeWrite);
+            let keep = job.run(&self.db);
+            self.check_open()?;
+            if !keep {
+                return Ok(false);
+            }
+            self.reach(job.sites(), Moment::BeforeCommit);
+        }
+        Ok(true)
+    }
+
+    /// Runs all jobs, each refused one undone by itself.
+    fn run_guarded(&self, group: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         for job in group {
             self.execute("savepoint job")?;
+            self.reach(job.sites(), Moment::BeforeWrite);
             let keep = job.run(&self.db);
-            // Some failures make SQLite roll back the whole transaction by itself.
-            if self.db.is_autocommit() {
-                return Err(Failure::Full);
-            }
+            self.check_open()?;
             if !keep {
                 self.execute("rollback to job")?;
             }
             self.execute("release job")?;
+            self.reach(job.sites(), Moment::BeforeCommit);
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Some failures make SQLite roll back the whole transaction by itself.
+    fn check_open(&self) -> Result<(), Failure> {
+        if self.db.is_autocommit() { Err(Failure::Full) } else { Ok(()) }
+    }
+
+    /// Tells a crash hook how far a job got.
+    fn reach(&self, sites: &Sites, moment: Moment) {
+        let Some(hook) = &self.crash else { return };
+        hook.at(Site::Operation(sites.operation), moment);
+        sites.events.iter().for_each(|event| hook.at(Site::Event(event), moment));
     }
 
     /// Syncs the commit when any job of the group needs it: syncing the log

@@ -20,6 +20,24 @@ async fn sqlite_keeps_the_journal_contract() {
 }
 
 #[tokio::test]
+async fn sqlite_keeps_the_outbox_contract() {
+    let folders = std::cell::RefCell::default();
+    contract::outbox::outbox(|| fresh(&folders)).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_mailbox_contract() {
+    let folders = std::cell::RefCell::default();
+    contract::mailbox::mailbox(|| fresh(&folders)).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_lease_contract() {
+    let folders = std::cell::RefCell::default();
+    contract::leases::leases(|| fresh(&folders), Store::shift_lease_clock).await;
+}
+
+#[tokio::test]
 async fn sqlite_keeps_the_records_contract() {
     let folders = std::cell::RefCell::default();
     contract::records::records(|| fresh(&folders)).await;

@@ -142,7 +142,7 @@ async fn a_damaged_page_is_an_error_that_names_the_file() {
     let store = open(folder.path()).unwrap();
     for n in 0..200 {
         let id = format!("r{n}");
-        store.admit(admission(&key, &id, &"text ".repeat(100))).await.unwrap();
+        store.admit(admission(&key, &id, &"text ".repeat(400))).await.unwrap();
         store.append(ending(&key, &id, 3)).await.unwrap();
     }
     store.close().await;

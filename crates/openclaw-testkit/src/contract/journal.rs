@@ -37,6 +37,7 @@ where
     the_final_batch_ends_the_run_and_adds_its_usage(&*make()).await;
     nothing_is_added_to_a_run_that_ended(&*make()).await;
     an_old_owner_is_fenced(&*make()).await;
+    a_claim_leaves_a_run_waiting(&*make()).await;
     a_taken_position_is_refused_and_a_gap_too(&*make()).await;
     an_entry_with_open_calls_is_amended_in_place(&*make()).await;
     a_large_event_comes_back_as_it_was(&*make()).await;
@@ -330,6 +331,17 @@ async fn an_old_owner_is_fenced(store: &(impl Journal + Sessions)) {
     assert_eq!(epochs, expected);
     let forged = Batch { epoch, events: vec![RunEvent::Claimed { owner: "x".to_owned() }], ..batch(&key, "r1", 5) };
     assert!(matches!(store.append(forged).await, Err(Error::Store(_))));
+}
+
+async fn a_claim_leaves_a_run_waiting(store: &(impl Journal + Sessions)) {
+    let key = key("waits");
+    for (id, status) in [("r1", Status::Waiting), ("r2", Status::Attention)] {
+        admit(store, admission(&key, id, "hi")).await;
+        let events = vec![RunEvent::CancelRequested { by: "x".to_owned() }];
+        store.append(Batch { events, status: Some(status), ..batch(&key, id, 3) }).await.unwrap();
+        store.claim(&key, &run_id(id), "boot-2").await.unwrap();
+        assert_eq!(the_run(store, &key, id).await.status, status);
+    }
 }
 
 async fn a_taken_position_is_refused_and_a_gap_too(store: &(impl Journal + Sessions)) {

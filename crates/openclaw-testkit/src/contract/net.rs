@@ -324,7 +324,7 @@ pub async fn an_unreachable_host_is_an_error(net: &dyn Net) {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let got = net.send(request(format!("http://{address}/?key=hunter2"))).await.err().unwrap();
-    assert!(matches!(&got, Error::Connect { host, .. } if host == "127.0.0.1"), "{got:?}");
+    assert!(matches!(&got, Error::Unreachable { host, .. } if host == "127.0.0.1"), "{got:?}");
     assert!(!got.to_string().contains("hunter2"), "{got}");
 }
 

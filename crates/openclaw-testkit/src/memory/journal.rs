@@ -1,23 +1,25 @@
 //! The journal in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::event::{Recorded, RunEvent};
 use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::lease::TTL;
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::Usage;
 use openclaw_domain::ports::{
-    Admission, Admitted, Batch, Checkpoint, Journal, JournalError as Error, OpenAction, RunRecord,
+    Admission, Admitted, Batch, Checkpoint, Journal, JournalError as Error, Mail, OpenAction, RunRecord,
 };
 use openclaw_domain::question::Answer;
-use openclaw_domain::run::{End, Outcome, RunRequest, Status};
+use openclaw_domain::run::{End, Outcome, Parent, RunRequest, Status};
 use openclaw_domain::session::Entry;
 use openclaw_domain::tool::Effect;
 use serde_json::json;
 
-use super::{Lane, Run, Store};
+use super::{Lane, Run, State, Store};
 
 #[async_trait]
 impl Journal for Store {
@@ -31,6 +33,14 @@ impl Journal for Store {
             )));
         }
         let mut state = self.state();
+        let first = request.inbound.as_ref().and_then(|inbound| state.inbox.get(inbound)).cloned();
+        if let Some((session, run)) = first.filter(|first| *first != (key.clone(), id.clone()))
+            && let Some(known) = state.lanes.get(&session).and_then(|lane| lane.runs.get(&run))
+        {
+            return Ok(Admitted::Known(Box::new(known.record.clone())));
+        }
+        let inbound = request.inbound.clone();
+        let lease_until = owner.is_some().then(|| state.lease_clock + TTL);
         state.admitted += 1;
         let order = state.admitted;
         let input = request.input.clone();
@@ -59,7 +69,8 @@ impl Journal for Store {
             accepted_at: at,
             details,
         };
-        let mut run = Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None };
+        let mut run =
+            Run { order, record, request, events: Vec::new(), settled: BTreeSet::new(), checkpoint: None, lease_until };
         run.record_all(events, at);
         let (epoch, seq) = (run.record.epoch, run.record.seq);
         lane.runs.insert(id.clone(), run);
@@ -67,11 +78,16 @@ impl Journal for Store {
             lane.touch(at);
             lane.push(Some(&id), Turn::User(input), at)
         });
+        if let Some(inbound) = inbound {
+            let place = (lane.session.key.clone(), id);
+            state.inbox.insert(inbound, place);
+        }
         Ok(Admitted::New { epoch, seq, entry })
     }
 
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let mut state = self.state();
+        let lease_until = state.lease_clock + TTL;
         let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
         lane.open_run(run)?;
         lane.check_turn(run)?;
@@ -80,8 +96,57 @@ impl Journal for Store {
         found.record_all(vec![RunEvent::Claimed { owner: owner.to_owned() }], at);
         let attempts = found.record.details["attempts"].as_u64().unwrap_or(0) + 1;
         found.record.details = json!({ "attempts": attempts, "owner": owner });
-        found.record.status = Status::Running;
+        // Whoever waits for a person waits on: a new owner answers nothing.
+        if !matches!(found.record.status, Status::Waiting | Status::Attention) {
+            found.record.status = Status::Running;
+        }
+        found.lease_until = Some(lease_until);
         Ok((found.record.epoch, found.record.seq))
+    }
+
+    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
+        {
+            let mut state = self.state();
+            let now = state.lease_clock;
+            let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+            if !lane.open_run(run)?.is_expired(now) {
+                return Err(Error::Fenced(run.clone()));
+            }
+        }
+        self.claim(session, run, owner).await
+    }
+
+    async fn renew(&self, owner: &str, ttl: Duration) -> Result<usize, Error> {
+        let mut state = self.state();
+        let until = state.lease_clock + ttl;
+        let mut renewed = 0;
+        for run in state.lanes.values_mut().flat_map(|lane| lane.runs.values_mut()) {
+            if run.lease_until.is_some() && run.record.details["owner"] == owner {
+                run.lease_until = Some(until);
+                renewed += 1;
+            }
+        }
+        Ok(renewed)
+    }
+
+    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, Error> {
+        let state = self.state();
+        let now = state.lease_clock;
+        let mut runs: Vec<&Run> = state
+            .lanes
+            .values()
+            .filter(|lane| !lane.is_removed)
+            .flat_map(|lane| lane.runs.values())
+            .filter(|run| run.is_expired(now))
+            .collect();
+        runs.sort_by_key(|run| run.lease_until);
+        Ok(runs.into_iter().take(limit).map(|run| run.record.clone()).collect())
+    }
+
+    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, Error> {
+        let state = self.state();
+        let letters = state.mail.iter().filter(|(to, parent, _)| to == session && parent == run);
+        Ok(letters.map(|(_, _, mail)| mail.clone()).collect())
     }
 
     async fn append(&self, batch: Batch) -> Result<Vec<Entry>, Error> {
@@ -96,13 +161,16 @@ impl Journal for Store {
         let lane = state.lane(&batch.session).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
         lane.check(&batch)?;
         let run = lane.open_run(&id)?;
+        let ended_calls: Vec<CallId> = batch.events.iter().filter_map(ended_call).collect();
         run.record_all(batch.events, batch.at);
         if let Some(status) = batch.status {
             run.record.status = status;
             if status.is_final() || status == Status::Queued {
                 run.record.details["owner"] = serde_json::Value::Null;
+                run.lease_until = None;
             }
         }
+        let parent = run.request.parent.clone();
         run.record.outcome = batch.outcome.as_deref().cloned();
         let changes = !batch.entries.is_empty() || batch.amended.is_some() || batch.outcome.is_some();
         if let Some((n, turn)) = batch.amended
@@ -116,7 +184,18 @@ impl Journal for Store {
         if changes {
             lane.touch(batch.at);
         }
-        Ok(batch.entries.into_iter().map(|turn| lane.push(Some(&id), turn, batch.at)).collect())
+        let entries = batch.entries.into_iter().map(|turn| lane.push(Some(&id), turn, batch.at)).collect();
+        let is_over = batch.outcome.is_some();
+        state.mail.retain(|(to, run, mail)| {
+            *to != batch.session || *run != id || !(is_over || ended_calls.contains(&mail.call))
+        });
+        for delivery in batch.deliveries {
+            state.plan(&batch.session, &id, delivery, batch.at);
+        }
+        if let (Some(outcome), Some(parent)) = (batch.outcome, parent) {
+            state.post(&parent, (batch.session, id), *outcome, batch.at);
+        }
+        Ok(entries)
     }
 
     async fn events(
@@ -198,6 +277,43 @@ impl Journal for Store {
     }
 }
 
+fn ended_call(event: &RunEvent) -> Option<CallId> {
+    match event {
+        RunEvent::ToolEnded { call, .. } => Some(call.clone()),
+        _ => None,
+    }
+}
+
+impl State {
+    /// Settles what a session that was removed owes to others, and forgets the
+    /// rest of what was said in it when that is asked.
+    pub(super) fn forget(&mut self, key: &SessionKey, words: bool, children: Vec<(RunId, Parent)>, at: Timestamp) {
+        if words {
+            self.outbox.retain(|row| !row.is_of(key));
+            self.mail.retain(|(to, _, _)| to != key);
+            self.inbox.retain(|_, (session, _)| session != key);
+        }
+        for (child, parent) in children {
+            let outcome = self.lanes.get(key).and_then(|lane| lane.runs.get(&child)?.record.outcome.clone());
+            if let Some(outcome) = outcome {
+                self.post(&parent, (key.clone(), child), outcome, at);
+            }
+        }
+    }
+
+    /// Puts the outcome of a child before its parent, unless nobody waits for it any more.
+    pub(super) fn post(&mut self, to: &Parent, child: (SessionKey, RunId), outcome: Outcome, at: Timestamp) {
+        let parent = self.lanes.get(&to.session).and_then(|lane| lane.runs.get(&to.run));
+        let is_answered =
+            |run: &Run| run.events.iter().any(|event| ended_call(&event.event).as_ref() == Some(&to.call));
+        if parent.is_some_and(|run| !run.record.status.is_final() && !is_answered(run)) {
+            let (session, run) = child;
+            let mail = Mail { call: to.call.clone(), session, run, outcome, at };
+            self.mail.push((to.session.clone(), to.run.clone(), mail));
+        }
+    }
+}
+
 /// Two requests are the same when they differ in nothing but time and trace.
 fn without_what_differs(mut request: RunRequest) -> RunRequest {
     request.trace = None;
@@ -214,6 +330,10 @@ enum Outcomes {
 }
 
 impl Run {
+    fn is_expired(&self, now: Duration) -> bool {
+        self.lease_until.is_some_and(|until| until < now)
+    }
+
     /// Finds the calls whose outcome is not known, by folding the events.
     fn open_actions(&self) -> Vec<OpenAction> {
         let mut open: BTreeMap<CallId, (OpenAction, Outcomes)> = BTreeMap::new();
@@ -317,6 +437,12 @@ impl Lane {
         }
     }
 
+    /// Returns the runs that have not ended and that a call of another run waits for.
+    pub(super) fn open_children(&self) -> Vec<(RunId, Parent)> {
+        let open = self.runs.values().filter(|run| !run.record.status.is_final());
+        open.filter_map(|run| Some((run.record.id.clone(), run.request.parent.clone()?))).collect()
+    }
+
     /// Cancels what has not ended, each run in an epoch of its own.
     pub(super) fn cancel_open_runs(&mut self, by: &str, at: Timestamp) {
         for run in self.runs.values_mut().filter(|run| !run.record.status.is_final()) {
@@ -334,6 +460,7 @@ impl Lane {
             run.record_all(vec![RunEvent::Claimed { owner: by.to_owned() }, ended], at);
             run.record.status = Status::Cancelled;
             run.record.details["owner"] = serde_json::Value::Null;
+            run.lease_until = None;
             run.record.outcome = Some(outcome);
         }
     }

@@ -64,7 +64,9 @@ impl Sessions for Store {
             SessionChange::Inject(turn) => drop(lane.push(None, turn, at)),
             SessionChange::Delete { transcript } => {
                 let before = lane.session.clone();
+                let children = lane.open_children();
                 lane.remove(transcript, at);
+                state.forget(key, transcript, children, at);
                 state.variables.remove(&Scope::Session(key.clone()));
                 return Ok(before);
             }

@@ -125,6 +125,7 @@ impl Bench {
             agent: AgentId::main(),
             session: self.session.clone(),
             run: "r1".parse().unwrap(),
+            root: self.session.clone(),
             idempotency_key: "k1".into(),
             files: Arc::new(Refusing { files: Arc::clone(&self.files), refused: self.refused }),
             processes,

@@ -39,13 +39,15 @@ async fn the_same_command_with_the_same_result_says_the_same() {
 async fn arguments_reach_the_command() {
     let bench = Bench::default();
     let arguments =
-        json!({ "command": "ls", "workdir": "d", "env": { "A": "1", "N": 2 }, "timeoutSeconds": 5, "pty": true });
+        json!({ "command": "ls", "workdir": "d", "env": { "A": "1", "N": 2, "OPENCLAW_IDEMPOTENCY_KEY": "mine" },
+            "timeoutSeconds": 5, "pty": true });
     bench.text("exec", arguments).await;
     let command = bench.processes.commands().remove(0);
     assert_eq!((command.script.as_str(), command.cwd.as_deref(), command.pty), ("ls", Some("d"), true));
     assert_eq!(command.timeout, Duration::from_secs(5));
     let env: Vec<_> = command.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert_eq!(env, ["A=1", "N=2"]);
+    let own = ["A=1", "N=2", "OPENCLAW_IDEMPOTENCY_KEY=mine", "OPENCLAW_IDEMPOTENCY_KEY=k1"];
+    assert_eq!(env, own, "the call's own key comes last, so it is the one that counts");
 }
 
 #[tokio::test]

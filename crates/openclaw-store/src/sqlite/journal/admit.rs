@@ -1,15 +1,18 @@
 //! Accepts an input: once per (session, run id), before anything is done with it.
 
 use openclaw_domain::conversation::Turn;
+use openclaw_domain::delivery::Inbound;
 use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::lease::TTL;
 use openclaw_domain::ports::{Admission, JournalError as Error, RunRecord};
-use openclaw_domain::run::RunRequest;
+use openclaw_domain::run::{Parent, RunRequest};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
+use super::lease::{self, NOW};
 use super::line::Line;
-use super::{broken_rule, run};
+use super::{broken_rule, inbox, mail, run};
 use crate::sqlite::body::Body;
 use crate::sqlite::error::{Failure, WorkError};
 use crate::sqlite::sessions::lane::{self, Lane};
@@ -25,6 +28,8 @@ pub(super) struct NewRun {
     claimed: Option<usize>,
     owner: Option<String>,
     input: Option<Body>,
+    parent: Option<Parent>,
+    inbound: Option<Inbound>,
     pub(super) at: Timestamp,
 }
 
@@ -49,10 +54,10 @@ pub(super) fn prepare(admission: Admission) -> Result<(NewRun, Option<Turn>), Wo
     }
     let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
     let hash = request_hash(&request)?;
-    let RunRequest { id, session, input, .. } = request;
+    let RunRequest { id, session, input, parent, inbound, .. } = request;
     let turn = transcript.then_some(Turn::User(input));
     let input = turn.as_ref().map(|turn| Body::of("the input", turn)).transpose()?;
-    Ok((NewRun { session, id, hash, lines, claimed, owner, input, at }, turn))
+    Ok((NewRun { session, id, hash, lines, claimed, owner, input, parent, inbound, at }, turn))
 }
 
 /// Hashes what makes two requests the same: all but when it was said and the trace.
@@ -65,10 +70,24 @@ fn request_hash(request: &RunRequest) -> Result<[u8; 32], Failure> {
 }
 
 impl NewRun {
+    /// Returns the events it carries.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Writes run, events and entry, or finds that the run is known.
     pub(super) fn write(&self, db: &Connection) -> Result<Written, WorkError<Error>> {
+        if let Some(inbound) = &self.inbound
+            && let Some(record) = inbox::first(db, inbound)?
+            && (record.id != self.id || record.session != self.session)
+        {
+            return Ok(Written::Known(Box::new(record)));
+        }
         let mut lane = lane::open(db, &self.session, self.at)?;
         let Some(run) = self.insert(db, &lane)? else { return self.known(db, &lane) };
+        if let Some(inbound) = &self.inbound {
+            inbox::keep(db, inbound, run, self.at)?;
+        }
         let (mut seq, mut epoch) = (Seq(0), Epoch(0));
         for (position, line) in self.lines.iter().enumerate() {
             if Some(position) == self.claimed {
@@ -89,12 +108,14 @@ impl NewRun {
     fn insert(&self, db: &Connection, lane: &Lane) -> Result<Option<i64>, WorkError<Error>> {
         let owned = u32::from(self.owner.is_some());
         let status = if self.owner.is_some() { "running" } else { "queued" };
+        let parent = self.parent.as_ref().map(|parent| mail::parent(db, parent)).transpose()?.flatten();
         let inserted = db
-            .prepare_cached(
-                "insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8)
-                 on conflict(session, idem) do nothing returning id",
-            )?
+            .prepare_cached(&format!(
+                "insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at,
+                                 lease_until, parent, parent_call)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8, iif(?7 is null, null, {NOW} + ?9), ?10, ?11)
+                 on conflict(session, idem) do nothing returning id"
+            ))?
             .query_row(
                 params![
                     lane.id,
@@ -104,7 +125,10 @@ impl NewRun {
                     owned,
                     self.lines.len(),
                     self.owner,
-                    self.at.0
+                    self.at.0,
+                    lease::millis(TTL),
+                    parent,
+                    self.parent.as_ref().map(|parent| parent.call.as_str()),
                 ],
                 |row| row.get(0),
             )

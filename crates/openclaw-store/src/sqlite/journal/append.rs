@@ -1,7 +1,6 @@
 //! Adds to a run: events, transcript, status and outcome in one transaction.
 
 use openclaw_domain::conversation::Turn;
-use openclaw_domain::delivery::Delivery;
 use openclaw_domain::event::{RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
@@ -11,9 +10,10 @@ use rusqlite::{Connection, params};
 
 use super::line::Line;
 use super::run::{self, RunRow};
-use super::{admit, broken_rule};
+use super::{admit, broken_rule, mail};
 use crate::sqlite::body::Body;
 use crate::sqlite::error::WorkError;
+use crate::sqlite::outbox;
 use crate::sqlite::sessions::lane::Lane;
 
 /// A batch made ready on the caller's thread.
@@ -28,7 +28,7 @@ pub(super) struct Addition {
     amended: Option<(u64, Body)>,
     status: Option<Status>,
     outcome: Option<(Body, Usage)>,
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<outbox::Planned>,
     at: Timestamp,
 }
 
@@ -52,12 +52,18 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
         None => None,
     };
+    let deliveries = deliveries.iter().map(outbox::Planned::of).collect::<Result<_, _>>()?;
     let addition =
         Addition { session, run, epoch, first, lines, entries: bodies, amended, status, outcome, deliveries, at };
     Ok((addition, entries))
 }
 
 impl Addition {
+    /// Returns the events it carries.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Writes the batch; returns the numbers of its entries.
     pub(super) fn write(&self, db: &Connection) -> Result<Vec<u64>, WorkError<Error>> {
         let row = run::require(db, &self.session, &self.run)?;
@@ -69,6 +75,9 @@ impl Addition {
             line.write(db, row.id, seq, self.epoch, self.at)?;
         }
         self.update_run(db, &row, seq)?;
+        for planned in &self.deliveries {
+            planned.write(db, row.id, self.at)?;
+        }
         self.write_transcript(db, row.lane)
     }
 
@@ -102,6 +111,9 @@ impl Addition {
         let outcome = self.outcome.as_ref().map(|(body, _)| body);
         if let Some(body) = outcome {
             body.place(db)?;
+        }
+        if let (Some(body), true) = (outcome, row.has_parent) {
+            mail::post(db, row.id, body, self.at)?;
         }
         // Who owned a run that ended, or that went back to the queue, no longer matters.
         let gives_up = status.is_final() || status == Status::Queued;

@@ -2,12 +2,23 @@
 
 use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::lease::TTL;
 use openclaw_domain::ports::JournalError as Error;
 use rusqlite::{Connection, params};
 
+use super::lease::{self, NOW};
 use super::line::Line;
 use super::{admit, run};
 use crate::sqlite::error::WorkError;
+
+/// When a claim may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Terms {
+    /// At once: the caller knows that nobody else works on the run.
+    AtOnce,
+    /// Once the owner's lease has expired.
+    IfExpired,
+}
 
 /// A claim made ready on the caller's thread.
 #[derive(Debug)]
@@ -15,28 +26,40 @@ pub(super) struct Claim {
     session: SessionKey,
     run: RunId,
     owner: String,
+    terms: Terms,
     line: Line,
 }
 
 /// Encodes a claim.
-pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str) -> Result<Claim, WorkError<Error>> {
+pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str, terms: Terms) -> Result<Claim, WorkError<Error>> {
     let line = Line::of(&RunEvent::Claimed { owner: owner.to_owned() })?;
-    Ok(Claim { session: session.clone(), run: run.clone(), owner: owner.to_owned(), line })
+    Ok(Claim { session: session.clone(), run: run.clone(), owner: owner.to_owned(), terms, line })
 }
 
 impl Claim {
+    /// Returns the event it carries.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
     /// Writes the claim; returns the new epoch and the position of `claimed`.
     pub(super) fn write(&self, db: &Connection) -> Result<(Epoch, Seq), WorkError<Error>> {
         let row = run::require(db, &self.session, &self.run)?;
         row.check_open(&self.run)?;
+        if self.terms == Terms::IfExpired && !lease::is_expired(db, row.id)? {
+            return Err(WorkError::Refused(Error::Fenced(self.run.clone())));
+        }
         let (epoch, seq) = (Epoch(row.epoch.0 + 1), row.seq.next());
         self.line.write(db, row.id, seq, epoch, last_write(db, row.id)?)?;
         let updated = db
-            .prepare_cached(
-                "update run set epoch = ?2, seq = ?3, owner = ?4, status = 'running', attempts = attempts + 1
-                 where id = ?1",
-            )?
-            .execute(params![row.id, epoch.0, seq.0, self.owner]);
+            .prepare_cached(&format!(
+                // Whoever waits for a person waits on: a new owner answers nothing.
+                "update run set epoch = ?2, seq = ?3, owner = ?4, attempts = attempts + 1,
+                        status = iif(status in ('waiting','attention'), status, 'running'),
+                        lease_until = {NOW} + ?5
+                 where id = ?1"
+            ))?
+            .execute(params![row.id, epoch.0, seq.0, self.owner, lease::millis(TTL)]);
         match updated {
             Err(error) if admit::is_constraint(&error) => Err(admit::busy(db, &row.lane, &self.session, &self.run)?),
             updated => {

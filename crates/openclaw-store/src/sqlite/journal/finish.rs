@@ -7,6 +7,7 @@ use openclaw_domain::run::{End, Outcome};
 use rusqlite::{Connection, params};
 
 use super::line::Line;
+use super::mail;
 use crate::sqlite::body::Body;
 use crate::sqlite::error::Failure;
 
@@ -35,6 +36,7 @@ pub(in crate::sqlite) fn cancel_open_runs(
              where id = ?1",
         )?
         .execute(params![run, epoch.0, ended.0, outcome, at.0])?;
+        mail::post(db, run, &outcome, at)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::sqlite::error::{Failure, WorkError};
 
 /// An event made ready to be written, on the caller's thread.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(in crate::sqlite) struct Line {
     kind: &'static str,
     body: Body,
     tool: Option<ToolFact>,
@@ -22,6 +22,11 @@ impl Line {
     pub(super) fn of(event: &RunEvent) -> Result<Self, Failure> {
         let kind = event.name();
         Ok(Self { kind, body: Body::of(kind, event)?, tool: ToolFact::of(event)? })
+    }
+
+    /// Returns the event's name.
+    pub(in crate::sqlite) fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// Refuses a call that would repeat what may have happened.

@@ -5,6 +5,7 @@ use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::ports::{JournalError as Error, RunRecord};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::lease::NOW;
 use super::run;
 use crate::sqlite::body;
 use crate::sqlite::error::WorkError;
@@ -66,4 +67,15 @@ pub(super) fn runs(
     db.prepare_cached(&sql)?
         .query_map(params![limit.min(ROWS_MAX), session.map(SessionKey::as_str)], run::record)?
         .collect()
+}
+
+/// Returns runs whose lease has expired, the longest expired first.
+pub(super) fn expired(db: &Connection, limit: usize) -> rusqlite::Result<Vec<RunRecord>> {
+    let columns = run::COLUMNS;
+    let sql = format!(
+        "select {columns} from run r join session s on s.id = r.session
+         left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+         where r.lease_until < {NOW} and s.removed_at is null order by r.lease_until limit ?1"
+    );
+    db.prepare_cached(&sql)?.query_map([limit.min(ROWS_MAX)], run::record)?.collect()
 }

@@ -18,6 +18,8 @@ pub(super) struct RunRow {
     pub(super) epoch: Epoch,
     pub(super) seq: Seq,
     pub(super) is_owned: bool,
+    /// Whether a call of another run waits for it.
+    pub(super) has_parent: bool,
     pub(super) lane: Lane,
 }
 
@@ -32,7 +34,8 @@ pub(super) fn require(db: &Connection, session: &SessionKey, run: &RunId) -> Res
                 epoch: Epoch(row.get(2)?),
                 seq: Seq(row.get(3)?),
                 is_owned: row.get(4)?,
-                lane: lane::read(row, 5)?,
+                has_parent: row.get(5)?,
+                lane: lane::read(row, 6)?,
             })
         })
         .optional()?;
@@ -43,7 +46,8 @@ pub(super) fn require(db: &Connection, session: &SessionKey, run: &RunId) -> Res
 pub(in crate::sqlite) fn find_sql() -> String {
     let columns = lane::COLUMNS;
     format!(
-        "select r.id, r.status, r.epoch, r.seq, r.owner is not null, {columns} from session s join run r on r.session = s.id
+        "select r.id, r.status, r.epoch, r.seq, r.owner is not null, r.parent is not null, {columns}
+         from session s join run r on r.session = s.id
          where s.skey = ?1 and s.removed_at is null and r.idem = ?2"
     )
 }

@@ -12,6 +12,7 @@ use openclaw_domain::run::End;
 use openclaw_domain::tool::Effect;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::mail;
 use crate::sqlite::error::{Failure, WorkError, damaged};
 
 /// What an event says about a tool call.
@@ -106,14 +107,16 @@ impl ToolFact {
                 .query_row(params![run, call.as_str(), key, epoch.0], |row| row.get(0))
                 .optional(),
             // A call that was interrupted before it started cannot have happened.
-            ToolFact::Ended { call, status } => db
-                .prepare_cached(
+            ToolFact::Ended { call, status } => {
+                mail::remove(db, run, call)?;
+                db.prepare_cached(
                     "update step set state = iif(?3 = 'unknown' and state = 'intent', 'failed', ?3),
                             result_seq = ?4, epoch = ?5
                      where run = ?1 and call = ?2 returning step",
                 )?
                 .query_row(params![run, call.as_str(), state_name(*status), seq.0, epoch.0], |row| row.get(0))
-                .optional(),
+                .optional()
+            }
             ToolFact::Unsure { call } => db
                 .prepare_cached(
                     "update step set state = 'unknown', epoch = ?3 where run = ?1 and call = ?2 returning step",
@@ -125,6 +128,7 @@ impl ToolFact {
                 let state = if *by_person { "resolved" } else { "unknown" };
                 db.prepare_cached("update step set state = ?2 where run = ?1 and state = 'started'")?
                     .execute(params![run, state])?;
+                mail::clear(db, run)?;
                 Ok(None)
             }
         }

@@ -52,6 +52,8 @@ fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
         "update retention set is_open = 0",
         "delete from step   where run in (select id from run where session = ?1)",
         "delete from outbox where run in (select id from run where session = ?1)",
+        "delete from inbox  where run in (select id from run where session = ?1)",
+        "delete from mail   where run in (select id from run where session = ?1)",
         "delete from ckpt   where run in (select id from run where session = ?1)",
         "delete from run          where session = ?1",
         "delete from entry        where session = ?1",
@@ -69,7 +71,9 @@ fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
         "delete from blob where sha = ?1
            and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
            and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
-           and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)",
+           and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
+           and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
+           and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)",
     )?;
     for hash in hashes {
         delete.execute([hash])?;
@@ -85,7 +89,9 @@ fn large_bodies(db: &Connection, session: i64) -> rusqlite::Result<Vec<Vec<u8>>>
     db.prepare_cached(
         "select body from ev where typeof(body) = 'blob' and run in (select id from run where session = ?1)
          union select body from entry where typeof(body) = 'blob' and session = ?1
-         union select outcome from run where typeof(outcome) = 'blob' and session = ?1",
+         union select outcome from run where typeof(outcome) = 'blob' and session = ?1
+         union select body from outbox where typeof(body) = 'blob' and run in (select id from run where session = ?1)
+         union select body from mail where typeof(body) = 'blob' and run in (select id from run where session = ?1)",
     )?
     .query_map([session], |row| row.get(0))?
     .collect()

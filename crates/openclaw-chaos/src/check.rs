@@ -1,0 +1,58 @@
+//! The checker: what must hold after any kill (`durability.md` §3.5).
+//!
+//! It knows the form of domain events and what its own servers saw, and nothing
+//! of the engine or the store. Each rule is one function over the evidence.
+
+mod effects;
+mod inputs;
+mod journal;
+mod transcript;
+
+use crate::evidence::{Evidence, Violation};
+
+/// One rule: its name, what it says, and its test.
+pub struct Rule {
+    /// The invariant's name.
+    pub name: &'static str,
+    /// What must hold.
+    pub says: &'static str,
+    check: fn(&Evidence) -> Vec<String>,
+}
+
+const fn rule(name: &'static str, says: &'static str, check: fn(&Evidence) -> Vec<String>) -> Rule {
+    Rule { name, says, check }
+}
+
+/// All rules.
+pub const RULES: &[Rule] = &[
+    rule("I1", "positions of a run are 1..n, and what is recorded never changes", journal::is_append_only),
+    rule("I2", "epochs never go back, and each begins with exactly one claim", journal::epochs_begin_with_a_claim),
+    rule("I2b", "a life adds to a run only after it claimed it", journal::a_new_life_claims),
+    rule("I3", "what was acknowledged is there after every kill", inputs::acknowledged_is_kept),
+    rule("I3b", "every input is answered", inputs::every_input_ends),
+    rule("I4", "one key is one run", inputs::one_key_is_one_run),
+    rule("I5", "nothing is dispatched before its start is recorded", effects::dispatch_is_announced),
+    rule("I6", "what may happen once happens once", effects::once_is_once),
+    rule("I6b", "a keyed message arrives once", effects::keyed_is_once),
+    rule("I6c", "a file has what was written", effects::files_hold),
+    rule("I7", "a call with a recorded result is never dispatched again", effects::settled_is_not_repeated),
+    rule("I8", "a completed model call is paid once, one more per kill at most", effects::model_calls_are_paid_once),
+    rule("I8b", "a run's bill is the sum of its model calls", effects::bills_add_up),
+    rule("I13", "nothing is left running or queued without a reason", journal::nothing_is_left_running),
+    rule("T1", "a transcript's entries are numbered 1..n", transcript::is_numbered),
+    rule("T2", "every message is in its transcript once, and answered once", transcript::messages_are_there_once),
+    rule("T3", "a run's turns are those its model gave", transcript::turns_are_the_models),
+    rule("T4", "every call has one result, and every result its call", transcript::calls_have_results),
+];
+
+/// Judges a case.
+pub fn all(evidence: &Evidence) -> Vec<Violation> {
+    let found = |rule: &Rule| {
+        let name = rule.name;
+        (rule.check)(evidence).into_iter().map(move |what| Violation { rule: name, what })
+    };
+    RULES.iter().flat_map(found).collect()
+}
+
+#[cfg(test)]
+mod tests;
