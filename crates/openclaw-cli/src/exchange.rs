@@ -31,7 +31,8 @@ pub(crate) async fn exchange(client: &Client, model: Option<&str>, message: &str
     let began = Instant::now();
     let mut follower = Follower::new(&request.run_id, &key);
     let (mut first_token, mut answered_by) = (None, String::new());
-    let ended = follow(client, &request, &mut follower, async |told| match told {
+    // Boxed: a command that asks a model is no larger for it.
+    let ended = Box::pin(follow(client, &request, &mut follower, async |told| match told {
         Told::Text(_) => {
             first_token.get_or_insert(began.elapsed());
         }
@@ -45,7 +46,7 @@ pub(crate) async fn exchange(client: &Client, model: Option<&str>, message: &str
             }
         }
         Told::Block | Told::Replaced(_) | Told::ToolStarted { .. } | Told::ToolEnded { .. } | Told::Answered(_) => {}
-    })
+    }))
     .await;
     let took = began.elapsed();
     // Only tidiness: a gateway that cannot remove it keeps one more conversation.

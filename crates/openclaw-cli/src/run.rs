@@ -288,7 +288,8 @@ pub(crate) async fn follow(
     let result = loop {
         match hearing.waiting.pop_front() {
             Some(Told::Asked(asking)) => {
-                let shown = told(Told::Asked(asking.clone()));
+                // Boxed: questions are rare, and what shows one is large.
+                let shown = Box::pin(told(Told::Asked(asking.clone())));
                 if let Some(result) = hearing.until_answered(&asking, shown, call.as_mut()).await {
                     break result;
                 }

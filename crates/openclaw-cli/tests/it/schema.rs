@@ -11,7 +11,8 @@ use crate::manners::{FAILING, LINES};
 use crate::world::World;
 
 /// Lines of commands with a published form that the common matrix leaves out.
-const MORE: &[&str] = &["config get gateway", "gateway probe", "models probe", "sessions show main -n 1"];
+const MORE: &[&str] =
+    &["config get gateway", "approvals show q_7Kd", "gateway probe", "models probe", "sessions show main -n 1"];
 
 /// The published schema.
 pub(crate) struct Published(Value);
@@ -158,6 +159,7 @@ fn every_command_line_prints_the_published_form() {
         "entry",
         "issue",
         "approval",
+        "question",
         "agentEntry",
         "variable",
         "job",

@@ -85,7 +85,8 @@ impl State {
         let phase = data["phase"].as_str().unwrap_or_default();
         match (payload["stream"].as_str().unwrap_or_default(), phase) {
             ("lifecycle", "end") => {
-                self.end(&run, &peek::text(data, "/stopReason"), peek::is(data, "/aborted"), effects);
+                let reason = self.stopped_by(&run, peek::text(data, "/stopReason"));
+                self.end(&run, &reason, peek::is(data, "/aborted"), effects);
             }
             ("lifecycle", "error") => self.fail(&run, &peek::text(data, "/error"), effects),
             ("lifecycle", _) => {

@@ -23,6 +23,8 @@ pub(crate) struct Following {
     run: String,
     /// The text that is going on; empty for the one that was when the connection was lost.
     item: String,
+    /// Who asked for its end; what ends it does not say.
+    stopped_by: String,
 }
 
 impl State {
@@ -34,7 +36,7 @@ impl State {
         let Some(at) = self.position.as_ref().filter(|at| Some(at.run.as_str()) == turn) else { return };
         let after = json!({ "seq": at.seq, "off": at.off });
         let params = json!({ "runId": at.run, "sessionKey": self.session, "after": after });
-        self.following = Some(Following { run: at.run.clone(), item: String::new() });
+        self.following = Some(Following { run: at.run.clone(), item: String::new(), stopped_by: String::new() });
         effects.push(call(Asked::Follow { run: at.run.clone() }, "agent.subscribe", params));
     }
 
@@ -53,6 +55,14 @@ impl State {
     /// Tells whether a run is followed from a position.
     pub(super) fn is_following(&self, run: &str) -> bool {
         self.following.as_ref().is_some_and(|following| following.run == run)
+    }
+
+    /// Returns who stopped a run; for a followed one the end itself does not say.
+    pub(super) fn stopped_by(&self, run: &str, said: String) -> String {
+        match self.following.as_ref().filter(|following| following.run == run) {
+            Some(following) => following.stopped_by.clone(),
+            None => said,
+        }
     }
 
     /// Takes note of where an event stands; tells whether to take the event at all.
@@ -76,6 +86,10 @@ impl State {
         match (payload["stream"].as_str().unwrap_or_default(), data["phase"].as_str().unwrap_or_default()) {
             ("lifecycle", "starting_model") => {
                 following.item = format!("{run}:{}", peek::int(payload, "/seq").unwrap_or(0));
+                false
+            }
+            ("lifecycle", "cancelling") => {
+                following.stopped_by = peek::text(data, "/by");
                 false
             }
             ("assistant", _) => {

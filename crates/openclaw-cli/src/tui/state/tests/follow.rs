@@ -130,6 +130,16 @@ fn a_gap_or_a_refusal_falls_back_to_the_history() {
 }
 
 #[test]
+fn a_followed_run_that_is_stopped_says_by_whom() {
+    let (mut bench, run) = begun();
+    reconnect(&mut bench, true);
+    bench.history(json!({"messages": [], "sessionInfo": {"hasActiveRun": true}, "inFlightRun": {"runId": run}}));
+    followed(&mut bench, &run, "lifecycle", json!({"phase": "cancelling", "by": "phone"}), 5);
+    followed(&mut bench, &run, "lifecycle", json!({"phase": "end", "stopReason": "aborted", "aborted": true}), 6);
+    assert_eq!(bench.printed.last().unwrap(), "stopped by phone");
+}
+
+#[test]
 fn a_gateway_without_positions_is_asked_for_none() {
     let (mut bench, _) = begun();
     reconnect(&mut bench, false);
