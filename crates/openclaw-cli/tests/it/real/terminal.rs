@@ -87,11 +87,13 @@ fn a_question_answered_by_another_client_closes_before_anything_else_happens() {
 fn a_question_of_agent_closes_when_another_client_answers_it_and_the_next_is_answered_here() {
     let door = Latch::new();
     let its = door.clone();
-    let model = Model::start(Script::answering(move |heard| match heard.results.len() {
-        0 => Reply::new().call("exec", &json!({"command": "touch first.txt"})),
-        1 => Reply::new().hold(&its).call("exec", &json!({"command": "touch second.txt"})),
-        _ => Reply::say("so be it"),
-    }));
+    let turns = std::sync::atomic::AtomicUsize::new(0);
+    let model =
+        Model::start(Script::answering(move |_| match turns.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Reply::new().call("exec", &json!({"command": "touch first.txt"})),
+            1 => Reply::new().hold(&its).call("exec", &json!({"command": "touch second.txt"})),
+            _ => Reply::say("so be it"),
+        }));
     let home = Home::with_model(&model.url(), json!({}));
     let _gateway = home.gateway();
     let mut agent = home.terminal(&["agent", "make the files"], 100, 30);
