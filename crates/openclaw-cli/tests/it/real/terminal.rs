@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openclaw_testkit::latch::Latch;
-use openclaw_testkit::server::{Reply, Script};
+use openclaw_testkit::server::{Lint, Reply, Script};
 use serde_json::{Value, json};
 
 use super::pty::Terminal;
@@ -122,7 +122,9 @@ fn a_question_of_agent_closes_when_another_client_answers_it_and_the_next_is_ans
 
 #[test]
 fn a_model_server_that_is_found_makes_it_three_questions() {
-    let model = Model::start_where_it_is_found(Script::answering(|_| Reply::say("Hello, I am ready to work.")));
+    // A server on this machine wants no key.
+    let script = Script::answering(|_| Reply::say("Hello, I am ready to work.")).lint(Lint::off());
+    let model = Model::start_where_it_is_found(script);
     let home = Home::empty();
     let mut terminal = home.terminal(&["onboard"], 100, 40);
     let shown = terminal.wait("Choose [1]: ");
