@@ -30,11 +30,7 @@ const BANS: &[Ban] = &[
     ban("env::var", &["chaos", "config", "testkit"], "read the environment through openclaw-config"),
     ban("SystemTime::now", &["chaos", "app", "store", "config", "client", "cli", "testkit"], "use the Clock port"),
     ban("Instant::now", &["chaos", "app", "client", "cli", "testkit", "sandbox"], "use the Clock port"),
-<<<<<<< HEAD
-    ban("rusqlite", &["chaos", "store"], "use the storage ports"),
-=======
     ban("rusqlite", &["chaos", "store", "powercut", "sim"], "use the storage ports"),
->>>>>>> i3p
     ban(".expose()", &["sandbox", "security"], "pass the Secret on; only sandbox and security look inside"),
     ban("impl Gate for", &["security", "testkit"], "gates are written in security only"),
     ban("unsafe {", &[], "unsafe code lives in sandbox/src/os"),
