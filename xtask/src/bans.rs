@@ -21,12 +21,16 @@ const BANS: &[Ban] = &[
     ban("reqwest::", &["sandbox"], "use the Net port"),
     ban("tokio::process", &["chaos", "sandbox", "app"], "use the Processes port"),
     ban("process::Command", &["chaos", "sandbox", "app"], "use the Processes port"),
-    ban("std::fs", &["chaos", "sandbox", "store", "config", "cli", "app", "client", "testkit"], "use the Files port"),
+    ban(
+        "std::fs",
+        &["chaos", "sandbox", "store", "config", "cli", "app", "client", "testkit", "powercut", "sim"],
+        "use the Files port",
+    ),
     ban("tokio::fs", &["sandbox"], "use the Files port"),
     ban("env::var", &["chaos", "config", "testkit"], "read the environment through openclaw-config"),
     ban("SystemTime::now", &["chaos", "app", "store", "config", "client", "cli", "testkit"], "use the Clock port"),
     ban("Instant::now", &["chaos", "app", "client", "cli", "testkit", "sandbox"], "use the Clock port"),
-    ban("rusqlite", &["store"], "use the storage ports"),
+    ban("rusqlite", &["chaos", "store", "powercut", "sim"], "use the storage ports"),
     ban(".expose()", &["sandbox", "security"], "pass the Secret on; only sandbox and security look inside"),
     ban("impl Gate for", &["security", "testkit"], "gates are written in security only"),
     ban("unsafe {", &[], "unsafe code lives in sandbox/src/os"),
@@ -42,6 +46,9 @@ const BANS: &[Ban] = &[
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("unsafe {", "openclaw-sandbox/src/os"),
     ("unsafe fn", "openclaw-sandbox/src/os"),
+    // SQLite's interface for file systems is C; tests only.
+    ("unsafe {", "openclaw-powercut/src/vfs.rs"),
+    ("unsafe fn", "openclaw-powercut/src/vfs.rs"),
     (".expose()", "openclaw-domain/src/secret.rs"),
     (".expose()", "openclaw-gateway/src/auth"),
     // The credential a client shows, and the keys handed to the components that need them.

@@ -24,7 +24,7 @@ const CRATES: &[(&str, usize)] = &[
     ("agent", 8_000),
     ("gateway", 14_000),
     ("client", 3_000),
-    ("cli", 14_000),
+    ("cli", 16_000),
     ("app", 5_000),
 ];
 

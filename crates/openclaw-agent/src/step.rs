@@ -289,15 +289,7 @@ pub fn step(state: &mut RunState, event: &RunEvent) -> Vec<Effect> {
             start_waiting(state)
         }
         RunEvent::ToolSettled { question, call, answer, by } => settled(state, question, call, *answer, by),
-        RunEvent::Compacted { compaction, usage } => {
-            state.usage.add(usage);
-            state.compaction = Some((**compaction).clone());
-            if !matches!(state.overflow, Overflow::Due(_)) {
-                return Vec::new();
-            }
-            state.overflow = Overflow::Done;
-            boundary(state)
-        }
+        RunEvent::Compacted { compaction, usage } => compacted(state, compaction, usage),
         RunEvent::Steered { input, turn } => {
             state.steered.push_back((input.clone(), turn.clone()));
             Vec::new()
@@ -394,6 +386,17 @@ fn settled(state: &mut RunState, question: &str, id: &CallId, answer: Answer, by
 pub fn before_call(state: &RunState, budget: &Budget) -> Option<Effect> {
     let shown = estimate::turns(state.conversation.view(state.compaction.as_ref()).iter());
     budget.corrected(state.measured).is_full(shown).then_some(Effect::Compact { why: Why::Full })
+}
+
+/// Goes on with the call that was refused; one that was not made yet goes on by itself.
+fn compacted(state: &mut RunState, compaction: &Compaction, usage: &Usage) -> Vec<Effect> {
+    state.usage.add(usage);
+    state.compaction = Some(compaction.clone());
+    if !matches!(state.overflow, Overflow::Due(_)) {
+        return Vec::new();
+    }
+    state.overflow = Overflow::Done;
+    boundary(state)
 }
 
 /// A conversation that does not fit is made shorter, once per answer.

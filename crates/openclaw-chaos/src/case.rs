@@ -256,7 +256,7 @@ pub(crate) fn params(say: &Say) -> Value {
 fn are_over(watch: &Watch, expected: &[&str]) -> rusqlite::Result<bool> {
     let statuses = watch.statuses()?;
     let is_over = |id: &&str| statuses.iter().any(|(run, status)| run == id && is_final(status));
-    Ok(expected.iter().all(|id| is_over(id)))
+    Ok(expected.iter().all(is_over))
 }
 
 fn is_final(status: &str) -> bool {

@@ -7,6 +7,7 @@ use openclaw_client::Client;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::ask::Kind;
 use crate::peek;
 use crate::run::{Ended, Follower, Request, Told, follow};
 
@@ -30,19 +31,22 @@ pub(crate) async fn exchange(client: &Client, model: Option<&str>, message: &str
     let began = Instant::now();
     let mut follower = Follower::new(&request.run_id, &key);
     let (mut first_token, mut answered_by) = (None, String::new());
-    let ended = follow(client, &request, &mut follower, async |told| match told {
+    // Boxed: a command that asks a model is no larger for it.
+    let ended = Box::pin(follow(client, &request, &mut follower, async |told| match told {
         Told::Text(_) => {
             first_token.get_or_insert(began.elapsed());
         }
         Told::Model { provider, model } => answered_by = format!("{provider}/{model}"),
-        Told::Asked(question) => {
-            // A test must not act: whatever the model wants to run, it is denied.
-            let params = json!({"id": peek::text(&question, "/id"), "decision": "deny"});
-            let _answered_elsewhere = client.call("exec.approval.resolve", params).await;
+        Told::Asked(asking) => {
+            // A test must not act: whatever the model wants to run, it is denied. A question
+            // about an outcome cannot come up in a conversation that begins here.
+            if asking.kind == Kind::Approval {
+                let (method, params) = asking.reply("deny");
+                let _answered_elsewhere = client.call(method, params).await;
+            }
         }
-        Told::Block | Told::Replaced(_) | Told::ToolStarted { .. } | Told::ToolEnded { .. } | Told::Answered { .. } => {
-        }
-    })
+        Told::Block | Told::Replaced(_) | Told::ToolStarted { .. } | Told::ToolEnded { .. } | Told::Answered(_) => {}
+    }))
     .await;
     let took = began.elapsed();
     // Only tidiness: a gateway that cannot remove it keeps one more conversation.

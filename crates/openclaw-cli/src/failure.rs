@@ -128,7 +128,9 @@ fn refused(refusal: &openclaw_client::Refusal) -> Failure {
         // Our own gateway says what kind of fault it was.
         _ if kind == "denied" => (Exit::Denied, &["openclaw approvals list"]),
         _ if kind == "not_found" => (Exit::NotFound, &["openclaw status"]),
-        _ if reason == "APPROVAL_NOT_FOUND" => (Exit::NotFound, &["openclaw approvals list"]),
+        _ if matches!(reason, "APPROVAL_NOT_FOUND" | "QUESTION_NOT_FOUND") => {
+            (Exit::NotFound, &["openclaw approvals list"])
+        }
         _ if kind == "conflict" => (Exit::Conflict, &["openclaw status"]),
         Code::NotPaired => (Exit::NotAllowed, &["openclaw devices list"]),
         Code::Forbidden => (Exit::NotAllowed, &["openclaw devices list"]),

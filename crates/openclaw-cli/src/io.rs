@@ -2,8 +2,12 @@
 //! person sits behind. Tests give buffers instead.
 
 use std::io::{IsTerminal as _, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
 
 /// Most bytes read from a pipe: a message, not a file transfer.
 pub(crate) const INPUT_BYTES_MAX: u64 = 1024 * 1024;
@@ -20,6 +24,8 @@ pub struct Io {
     err: Mutex<Box<dyn Write + Send>>,
     input: Arc<Mutex<Box<dyn Read + Send>>>,
     terminal: Terminal,
+    /// Whether the input is the one of this process.
+    is_process: bool,
     /// Whether nobody reads standard output any more.
     has_left: AtomicBool,
 }
@@ -69,8 +75,9 @@ impl Io {
         Self {
             out: Mutex::new(Box::new(std::io::stdout())),
             err: Mutex::new(Box::new(std::io::stderr())),
-            input: Arc::new(Mutex::new(Box::new(std::io::stdin()))),
+            input: Arc::new(Mutex::new(Box::new(Unbuffered))),
             terminal: Terminal::process(),
+            is_process: true,
             has_left: AtomicBool::new(false),
         }
     }
@@ -87,6 +94,7 @@ impl Io {
             err: Mutex::new(Box::new(err)),
             input: Arc::new(Mutex::new(Box::new(input))),
             terminal,
+            is_process: false,
             has_left: AtomicBool::new(false),
         }
     }
@@ -128,8 +136,10 @@ impl Io {
         .await
     }
 
-    /// Reads one line, without its end; `None` at the end of input.
+    /// Reads one line, without its end; `None` at the end of input. May be dropped while
+    /// nothing was typed at a terminal: no thread then waits for a line nobody wants.
     pub(crate) async fn read_line(&self) -> std::io::Result<Option<String>> {
+        self.readable().await?;
         self.read(|input| {
             let mut bytes = Vec::new();
             let mut byte = [0];
@@ -145,6 +155,35 @@ impl Io {
             text(bytes).map(|line| Some(line.trim_end_matches('\r').to_owned()))
         })
         .await
+    }
+
+    /// Waits until there is a whole line at the terminal.
+    async fn readable(&self) -> std::io::Result<()> {
+        if !self.is_process || !self.terminal.input {
+            return Ok(());
+        }
+        // Dropped with this future, which ends the thread.
+        let (_here, gone) = UnixStream::pair()?;
+        let waited = tokio::task::spawn_blocking(move || {
+            let input = std::io::stdin();
+            let mut either = [PollFd::new(&input, PollFlags::IN), PollFd::new(&gone, PollFlags::IN)];
+            loop {
+                match rustix::event::poll(&mut either, None) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    result => return result.map(drop),
+                }
+            }
+        });
+        Ok(waited.await.map_err(std::io::Error::other)??)
+    }
+
+    /// Forgets what was typed before a question was there to be read.
+    pub(crate) async fn forget_typed(&self, after: Duration) {
+        if self.is_process && self.terminal.input {
+            tokio::time::sleep(after).await;
+            // A terminal that is gone has nothing to forget.
+            let _gone = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
+        }
     }
 
     /// Reads on a thread of its own: a terminal may keep us waiting for ever.
@@ -164,6 +203,20 @@ impl Io {
 impl Default for Io {
     fn default() -> Self {
         Self::process()
+    }
+}
+
+/// Standard input without a buffer, so that what is not read yet can be waited for.
+struct Unbuffered;
+
+impl Read for Unbuffered {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match rustix::io::read(std::io::stdin(), &mut *bytes) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => return Ok(result?),
+            }
+        }
     }
 }
 

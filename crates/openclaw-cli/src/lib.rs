@@ -4,6 +4,7 @@
 //! It links neither the engine nor the gateway: a command speaks the gateway
 //! protocol, even when everything runs inside the same process.
 
+mod ask;
 mod backend;
 mod cli;
 mod commands;

@@ -1,7 +1,7 @@
 //! Finds the gateway and connects: flag, environment, Unix socket, configured
 //! port, in that order. Says which credential was shown when it was refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -19,6 +19,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Longest wait for a gateway on this machine to answer the handshake.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Entries of the state folder looked through for what a killed command left.
+const ENTRIES_MAX: usize = 4096;
 
 /// Where the right to connect over the Unix socket comes from.
 const BY_USER: &str = "your user id";
@@ -241,6 +244,7 @@ pub(crate) async fn connect_or_embed_with(
             Err(_) => cx.note(&Line::new().tone(Tone::Dim, cx.say(&text::EMBEDDED, &[]))),
         }
     }
+    forget_embedded(&cx.home.state_dir);
     let embed = EmbedOptions { profile: cx.flags.profile_name(), local_llm, verbosity: cx.flags.verbose };
     let embedded = cx.backend.embed(embed).await?;
     match Client::connect(&Endpoint::Unix(embedded.socket), &options).await {
@@ -248,6 +252,21 @@ pub(crate) async fn connect_or_embed_with(
         Err(error) => {
             embedded.stop.await;
             Err(error.into())
+        }
+    }
+}
+
+/// Removes the sockets of commands that were killed while everything ran inside them.
+/// The name says whose it was; one whose process still lives is left alone.
+fn forget_embedded(state_dir: &Path) {
+    let entries = std::fs::read_dir(state_dir).into_iter().flatten().flatten();
+    for entry in entries.take(ENTRIES_MAX) {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix("embedded-")?.strip_suffix(".sock")?.parse().ok());
+        let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) else { continue };
+        if rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
+            // What cannot be removed harms nobody: nothing listens there.
+            let _left_over = std::fs::remove_file(entry.path());
         }
     }
 }

@@ -1,17 +1,23 @@
 //! One run of an agent as a client sees it: sends the request, reads the events
 //! that belong to it, and tells them to a surface. The surface only draws.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::time::Duration;
 
 use openclaw_client::{Call, Client, Error, Events, Notice};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::ask::{Answered, Asking};
 use crate::{peek, text};
 
 /// Most calls remembered while they run.
 const TOOLS_MAX: usize = 256;
+
+/// Most that waits to be told while a person thinks about a question; the rest stays
+/// with the connection.
+const WAITING_MAX: usize = 1024;
 
 /// Longest wait for a run that was given no time: the agent's own ceiling ends it long before.
 const WAIT_MAX: Duration = Duration::from_secs(30 * 86_400);
@@ -65,10 +71,10 @@ pub(crate) enum Told {
     ToolEnded { tool: String, summary: String, outcome: Outcome, took: Duration, size: usize },
     /// A model took the request.
     Model { provider: String, model: String },
-    /// A person is asked.
-    Asked(Box<Value>),
+    /// A person is asked. What is awaited here is dropped when the question is answered elsewhere.
+    Asked(Box<Asking>),
     /// A question was answered, here or elsewhere.
-    Answered { id: String, decision: String },
+    Answered(Answered),
 }
 
 /// What is being run.
@@ -92,11 +98,6 @@ impl Request {
         Self { params, run_id, session_key: session_key.to_owned(), timeout }.with("timeout", seconds)
     }
 
-    /// Tells whether the time the person gave it is over; the agent's own ceiling is another matter.
-    pub(crate) fn is_over(&self, took: Duration) -> bool {
-        self.timeout.is_some_and(|time| took >= time)
-    }
-
     /// Sets a further parameter.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
@@ -115,6 +116,12 @@ pub(crate) enum Ended {
     Failed(Error),
 }
 
+/// A question of this run.
+struct Asked {
+    asking: Asking,
+    is_open: bool,
+}
+
 /// Turns events of the wire into what a surface is told.
 #[derive(Default)]
 pub(crate) struct Follower {
@@ -123,7 +130,9 @@ pub(crate) struct Follower {
     item: String,
     shown: String,
     tools: HashMap<String, (String, String, Instant)>,
-    questions: Vec<String>,
+    questions: Vec<Asked>,
+    /// Calls that were denied: nothing else is heard of them.
+    denied: Vec<String>,
     /// Finished tool calls.
     pub(crate) tools_ended: usize,
     /// Questions asked of people.
@@ -143,29 +152,46 @@ impl Follower {
         let payload = event.payload.as_ref().unwrap_or(&nothing);
         match event.event.as_str() {
             "agent" if payload["runId"] == self.run_id.as_str() => self.take_stream(payload),
-            "exec.approval.requested" if self.is_ours(payload) => {
-                let id = peek::text(payload, "/id");
-                if self.questions.contains(&id) || self.questions.len() >= TOOLS_MAX {
-                    return Vec::new();
-                }
-                self.questions.push(id);
-                self.asks += 1;
-                vec![Told::Asked(Box::new(payload.clone()))]
-            }
-            "exec.approval.resolved" => {
-                let id = peek::text(payload, "/id");
-                let is_ours = self.questions.contains(&id);
-                let decision = peek::text(payload, "/decision");
-                if is_ours { vec![Told::Answered { id, decision }] } else { Vec::new() }
-            }
-            _ => Vec::new(),
+            name => match (Asking::read(name, payload), Answered::read(name, payload)) {
+                (Some(asking), _) => self.take_question(asking),
+                (None, Some(answered)) => self.take_answer(answered),
+                (None, None) => Vec::new(),
+            },
         }
     }
 
-    fn is_ours(&self, question: &Value) -> bool {
-        let run = peek::first_text(question, &["/request/runId", "/runId"]);
-        let session = peek::first_text(question, &["/request/sessionKey", "/sessionKey"]);
+    fn take_question(&mut self, asking: Asking) -> Vec<Told> {
+        let is_known =
+            self.questions.iter().any(|asked| asked.asking.kind == asking.kind && asked.asking.id == asking.id);
+        if is_known || self.questions.len() >= TOOLS_MAX || !self.is_ours(&asking) || !asking.is_single() {
+            return Vec::new();
+        }
+        self.questions.push(Asked { asking: asking.clone(), is_open: true });
+        self.asks += 1;
+        vec![Told::Asked(Box::new(asking))]
+    }
+
+    fn is_ours(&self, asking: &Asking) -> bool {
+        let (session, run) = asking.belongs_to();
         if run.is_empty() { session == self.session_key } else { run == self.run_id }
+    }
+
+    /// Takes an answer. A denied call has no event of its own: it is told from its question.
+    fn take_answer(&mut self, answered: Answered) -> Vec<Told> {
+        let is_it =
+            |asked: &&mut Asked| asked.is_open && asked.asking.kind == answered.kind && asked.asking.id == answered.id;
+        let Some(asked) = self.questions.iter_mut().find(is_it) else { return Vec::new() };
+        asked.is_open = false;
+        if !answered.is_denial() {
+            return vec![Told::Answered(answered)];
+        }
+        let (id, tool, arguments) = asked.asking.call();
+        if !id.is_empty() {
+            self.denied.push(id);
+        }
+        let summary = summary(&arguments);
+        let call = Told::ToolEnded { tool, summary, outcome: Outcome::Denied, took: Duration::ZERO, size: 0 };
+        vec![Told::Answered(answered), call]
     }
 
     fn take_stream(&mut self, payload: &Value) -> Vec<Told> {
@@ -194,8 +220,11 @@ impl Follower {
     }
 
     fn take_result(&mut self, data: &Value) -> Vec<Told> {
-        self.tools_ended += 1;
         let id = peek::text(data, "/toolCallId");
+        if self.denied.contains(&id) {
+            return Vec::new();
+        }
+        self.tools_ended += 1;
         let (tool, summary, began) =
             self.tools.remove(&id).unwrap_or_else(|| (peek::text(data, "/name"), String::new(), Instant::now()));
         let took = peek::int(data, "/durationMs").and_then(|ms| u64::try_from(ms).ok());
@@ -247,7 +276,7 @@ pub(crate) async fn follow(
     follower: &mut Follower,
     mut told: impl AsyncFnMut(Told),
 ) -> Ended {
-    let mut events = client.events();
+    let mut hearing = Hearing { events: client.events(), follower, waiting: VecDeque::new() };
     let call = client.perform(Call {
         method: "agent".to_owned(),
         params: request.params.clone(),
@@ -257,36 +286,78 @@ pub(crate) async fn follow(
     });
     tokio::pin!(call);
     let result = loop {
-        tokio::select! {
-            biased;
-            notice = events.next() => match notice {
-                Some(Notice::Event(event)) => {
-                    for item in follower.take(&event) {
-                        told(item).await;
-                    }
+        match hearing.waiting.pop_front() {
+            Some(Told::Asked(asking)) => {
+                // Boxed: questions are rare, and what shows one is large.
+                let shown = Box::pin(told(Told::Asked(asking.clone())));
+                if let Some(result) = hearing.until_answered(&asking, shown, call.as_mut()).await {
+                    break result;
                 }
-                // The text is cumulative and the final answer comes anyway.
-                Some(Notice::Gap { .. } | Notice::Missed(_)) => {}
-                None => break call.await,
+            }
+            Some(item) => told(item).await,
+            None => tokio::select! {
+                biased;
+                notice = hearing.events.next() => match notice {
+                    Some(notice) => hearing.take(&notice),
+                    None => break call.await,
+                },
+                result = &mut call => break result,
             },
-            result = &mut call => break result,
         }
     };
-    drain(&mut events, follower, &mut told).await;
+    while let Some(notice) = hearing.events.try_next() {
+        hearing.take(&notice);
+    }
+    for item in hearing.waiting {
+        // A run that has ended asks nobody any more.
+        if !matches!(item, Told::Asked(_)) {
+            told(item).await;
+        }
+    }
     match result {
         Ok(answer) => Ended::Answer(answer),
         Err(error) => Ended::Failed(error),
     }
 }
 
-/// Tells what had already arrived before the answer.
-async fn drain(events: &mut Events, follower: &mut Follower, told: &mut impl AsyncFnMut(Told)) {
-    while let Some(notice) = events.try_next() {
-        if let Notice::Event(event) = notice {
-            for item in follower.take(&event) {
-                told(item).await;
+/// What is heard of a run, and what of it waits to be told.
+struct Hearing<'a> {
+    events: Events,
+    follower: &'a mut Follower,
+    waiting: VecDeque<Told>,
+}
+
+impl Hearing<'_> {
+    fn take(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Event(event) => self.waiting.extend(self.follower.take(event)),
+            // The text is cumulative and the final answer comes anyway.
+            Notice::Gap { .. } | Notice::Missed(_) => {}
+        }
+    }
+
+    /// Shows a question until somebody has answered it, here or elsewhere. Returns what
+    /// `call` gave when that came first: a run that has ended needs no answer.
+    async fn until_answered<T>(
+        &mut self,
+        asking: &Asking,
+        shown: impl Future<Output = ()>,
+        mut call: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
+        tokio::pin!(shown);
+        let is_it = |item: &Told| matches!(item, Told::Answered(it) if it.kind == asking.kind && it.id == asking.id);
+        while !self.waiting.iter().any(is_it) {
+            tokio::select! {
+                biased;
+                () = &mut shown => return None,
+                notice = self.events.next(), if self.waiting.len() < WAITING_MAX => match notice {
+                    Some(notice) => self.take(&notice),
+                    None => return Some(call.await),
+                },
+                result = &mut call => return Some(result),
             }
         }
+        None
     }
 }
 
@@ -356,6 +427,39 @@ mod tests {
         assert_eq!(follower.take(&asked("agent:main:main")).len(), 1);
         assert_eq!(follower.take(&asked("agent:main:main")), []);
         assert_eq!(follower.asks, 1);
+    }
+
+    #[test]
+    fn a_denied_call_is_told_once_from_its_question() {
+        let mut follower = follower();
+        let request = json!({"runId": "r", "toolName": "exec", "toolCallId": "t1", "arguments": {"command": "rm x"}});
+        follower.take(&event("exec.approval.requested", json!({"id": "p", "request": request})));
+        let resolved = event("exec.approval.resolved", json!({"id": "p", "decision": "deny", "resolvedBy": "Bo"}));
+        let told = follower.take(&resolved);
+        assert!(matches!(&told[0], Told::Answered(answered) if answered.is_denial() && answered.by == "Bo"));
+        let call = |tool: &str, summary: &str| Told::ToolEnded {
+            tool: tool.to_owned(),
+            summary: summary.to_owned(),
+            outcome: Outcome::Denied,
+            took: Duration::ZERO,
+            size: 0,
+        };
+        assert_eq!(told[1..], [call("exec", "rm x")]);
+        assert_eq!(follower.take(&resolved), []);
+        let data = json!({"phase": "result", "toolCallId": "t1", "isError": true, "result": {"details": {"status": "denied"}}});
+        assert_eq!(follower.take(&event("agent", json!({"runId": "r", "stream": "tool", "data": data}))), []);
+        assert_eq!(follower.tools_ended, 0);
+    }
+
+    #[test]
+    fn a_question_about_an_outcome_is_asked_and_closed_like_an_approval() {
+        let mut follower = Follower::new("r1", "agent:main:main");
+        let asked = event("question.requested", crate::ask::tests::outcome("u1", "agent:main:main"));
+        assert!(matches!(&follower.take(&asked)[..], [Told::Asked(asking)] if asking.id == "u1"));
+        assert_eq!(follower.take(&asked), []);
+        let answers = json!({"answers": {"outcome": ["unknown"]}});
+        let resolved = event("question.resolved", json!({"id": "u1", "status": "answered", "answers": answers}));
+        assert!(matches!(&follower.take(&resolved)[..], [Told::Answered(answered)] if answered.answer == "unknown"));
     }
 
     #[test]

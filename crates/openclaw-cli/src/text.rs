@@ -164,6 +164,16 @@ copy! {
     APPROVAL_WAITS = "approval {id} waits for a person: {what}", "审批 {id} 等待人来决定：{what}";
     APPROVAL_ASK = "Allow? [o]nce, [a]lways, [d]eny: ", "是否允许？[o] 允许一次，[a] 始终允许，[d] 拒绝：";
     APPROVAL_ASK_ONCE = "Allow? [o]nce, [d]eny: ", "是否允许？[o] 允许一次，[d] 拒绝：";
+    ANSWERED_ELSEWHERE = "(answered elsewhere {by})", "（已在别处决定 {by}）";
+    OUTCOME_WAITS = "question {id} waits for a person: {what}", "问题 {id} 等待人来回答：{what}";
+    OUTCOME_ASKED = "{agent} asks whether this happened", "{agent} 询问以下调用是否已经发生";
+    OUTCOME_PROMPT = "Which one? {choices}: ", "请选择 {choices}：";
+    OUTCOME_LITERAL = "the call and the question, in full, lines: {count}", "调用与问题的全文，行数：{count}";
+    OUTCOME_ANSWERED = "answered: {answer}", "已回答：{answer}";
+    OUTCOME_OPTIONS = "\"{given}\" is no answer to it; answers: {all}", "\"{given}\" 不是它的答案；可选：{all}";
+    NOT_AN_APPROVAL = "{id} is a question, not an approval", "{id} 是问题，不是审批";
+    ATTENTION = "attention", "需要处理";
+    ATTENTION_COUNT = "{count} need attention", "{count} 项需要处理";
     APPROVAL_WANTS = "{agent} wants to run this", "{agent} 想执行以下内容";
     APPROVAL_WHY = "why asked", "询问原因";
     APPROVAL_FOLDER = "in", "目录";

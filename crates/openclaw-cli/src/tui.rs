@@ -31,8 +31,10 @@ use openclaw_config::Env;
 use crate::failure::Failure;
 use crate::text::{Lang, tui as text};
 
+pub(crate) use approval::ARMS_AFTER;
 pub(crate) use outside::Outside;
 pub(crate) use run::{Dial, Dialling};
+pub(crate) use state::CURSORS;
 pub use state::Motion;
 
 /// What the conversation needs besides a connection.

@@ -186,7 +186,8 @@ impl Default for Limits {
             identical_calls_max: 3,
             errors_in_row_max: 8,
             tokens_max: 2_000_000,
-            duration_max: Duration::from_secs(600),
+            // The default of `agents.defaults.timeoutSeconds`.
+            duration_max: Duration::from_secs(7200),
             parallel_tools_max: 8,
             cost_usd_max: None,
         }

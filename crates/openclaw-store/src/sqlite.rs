@@ -1,5 +1,6 @@
 //! SQLite behind the storage ports. Read the modules in this order.
 
+mod disk;
 mod error;
 mod migrate;
 mod open;
@@ -24,4 +25,5 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use disk::{Disk, FileChange, Watcher};
 pub use open::{DATABASE_FILE, OpenError, Options, Store};

@@ -78,11 +78,19 @@ pub(super) fn a_new_life_claims(evidence: &Evidence) -> Vec<String> {
                     found.push(format!("run {}: owner {owner} claimed it again in another life", run.id));
                 }
                 RunEvent::Claimed { .. } => {}
+                // Input that nobody owned ends with the run that took it in, whose owner is fenced.
+                RunEvent::Ended { .. } if earlier.epoch == 0 && was_taken_in(pair[1], &run.id) => {}
                 other => found.push(format!("run {}: a new life began it with {}", run.id, other.name())),
             }
         }
     }
     found
+}
+
+/// Tells whether input joined another run.
+fn was_taken_in(snapshot: &Snapshot, id: &str) -> bool {
+    let mut facts = snapshot.runs.iter().flat_map(Run::facts);
+    facts.any(|fact| matches!(fact, RunEvent::Steered { input, .. } if input.as_str() == id))
 }
 
 pub(super) fn nothing_is_left_running(evidence: &Evidence) -> Vec<String> {

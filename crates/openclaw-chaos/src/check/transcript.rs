@@ -26,7 +26,7 @@ pub(super) fn messages_are_there_once(evidence: &Evidence) -> Vec<String> {
     for entry in &evidence.end.entries {
         match &entry.turn {
             Turn::User(turn) => {
-                plan::said(&turn.text()).into_iter().for_each(|(id, _)| *said.entry(id).or_default() += 1)
+                plan::said(&turn.text()).into_iter().for_each(|(id, _)| *said.entry(id).or_default() += 1);
             }
             Turn::Assistant(turn) => {
                 plan::ids(&turn.text()).into_iter().for_each(|id| *answered.entry(id).or_default() += 1);

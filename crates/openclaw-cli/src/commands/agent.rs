@@ -126,14 +126,18 @@ pub(crate) async fn converse(
     let nobody = tokio::sync::Notify::new();
     let followed = async {
         let told = async |item: Told| match item {
-            Told::Asked(question) => {
-                screen.break_line();
-                screen.sign.hold(true);
-                if let Err(failure) = super::approvals::ask(cx, client, &question, is_embedded).await {
+            Told::Asked(asking) => {
+                screen.asks(true);
+                let answer = super::approvals::ask(cx, &asking, is_embedded).await;
+                screen.asks(false);
+                let given = match answer {
+                    Ok(answer) => super::approvals::give(client, &asking, &answer).await,
+                    Err(failure) => Err(failure),
+                };
+                if let Err(failure) = given {
                     unanswered.replace(Some(failure));
                     nobody.notify_one();
                 }
-                screen.sign.hold(false);
             }
             other => screen.show(other),
         };
@@ -154,7 +158,11 @@ pub(crate) async fn converse(
     let took = began.elapsed();
     match ended {
         Some(Ended::Answer(answer)) => finish(cx, &screen, &follower, request, answer, took),
-        Some(Ended::Failed(error)) => Err(lost(cx, error, request, took)),
+        Some(Ended::Failed(error)) => {
+            // The run may have ended under a question: what follows stands on a line of its own.
+            screen.leave_question();
+            Err(lost(cx, error, request))
+        }
         None => Err(Failure::new(Exit::Waits, "APPROVAL_WAITS", "an approval waits").next("openclaw approvals list")),
     }
 }
@@ -181,7 +189,7 @@ async fn interrupt(cx: &Cx<'_>, client: &Client, request: &Request) -> Failure {
 }
 
 /// Once accepted, a run goes on without us: its outcome is unknown here, not failed.
-fn lost(cx: &Cx<'_>, error: Error, request: &Request, took: Duration) -> Failure {
+fn lost(cx: &Cx<'_>, error: Error, request: &Request) -> Failure {
     let next = format!("{} sessions show {}", cx.program(), request.session_key);
     match error {
         Error::Closed { .. } => {
@@ -190,9 +198,7 @@ fn lost(cx: &Cx<'_>, error: Error, request: &Request, took: Duration) -> Failure
         Error::Timeout { after, .. } => timed_out(cx, after, next),
         // The run was accepted and ended badly: its end travels as an error.
         Error::Refused(refusal) => match ended(&refusal) {
-            Some(answer) => {
-                failure(cx, &answer, request, took).unwrap_or_else(|| Error::Refused(refusal.clone()).into())
-            }
+            Some(answer) => failure(cx, &answer, request).unwrap_or_else(|| Error::Refused(refusal.clone()).into()),
             None => Error::Refused(refusal).into(),
         },
         other @ (Error::Unreachable { .. } | Error::Protocol(_) | Error::Call { .. }) => other.into(),
@@ -229,7 +235,7 @@ fn finish(
     let payloads = peek::list(&answer, "/result/payloads");
     let texts: Vec<String> = payloads.iter().map(|payload| peek::text(payload, "/text")).collect();
     let last = if follower.has_text { texts.last().cloned().unwrap_or_default() } else { texts.join("\n\n") };
-    let failure = failure(cx, &answer, request, took);
+    let failure = failure(cx, &answer, request);
     if failure.is_none()
         && let Some(rest) = follower.rest(&last)
     {
@@ -244,9 +250,35 @@ fn finish(
     Ok(report)
 }
 
+/// Whose time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ceiling {
+    /// The agent's own.
+    Agent,
+    /// The time the person gave.
+    Request,
+}
+
+impl Ceiling {
+    /// Reads what the gateway says of it: a word of its own, or the end of a path. A
+    /// gateway that only says that time was over means the time it was given, if any.
+    fn read(answer: &Value, reason: &str, is_timed: bool) -> Option<Ceiling> {
+        let path = peek::first_text(answer, &["/stopReason", "/result/meta/stopReason"]);
+        let named = peek::first_text(answer, &["/ceiling", "/result/meta/ceiling"]);
+        match (named.as_str(), path.as_str()) {
+            ("request", _) | ("", "limit:duration:request") => Some(Ceiling::Request),
+            ("agent", _) | ("", "limit:duration:agent") => Some(Ceiling::Agent),
+            _ if peek::text(answer, "/status") == "timeout" || reason == "timeout" => {
+                Some(if is_timed { Ceiling::Request } else { Ceiling::Agent })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Words a run that ended other than well; the kind decides the exit code. Only the
 /// time the person gave it is a timeout: the agent's own ceiling is a budget like others.
-fn failure(cx: &Cx<'_>, answer: &Value, request: &Request, took: Duration) -> Option<Failure> {
+fn failure(cx: &Cx<'_>, answer: &Value, request: &Request) -> Option<Failure> {
     let status = peek::text(answer, "/status");
     if status == "ok" || status.is_empty() {
         return None;
@@ -254,16 +286,22 @@ fn failure(cx: &Cx<'_>, answer: &Value, request: &Request, took: Duration) -> Op
     let cause = peek::first_text(answer, &["/error", "/error/message", "/errorMessage", "/result/error", "/summary"]);
     let reason = peek::first_text(
         answer,
-        &["/errorKind", "/result/meta/errorKind", "/stopReason", "/result/meta/stopReason", "/result/meta/end"],
+        &[
+            "/limit",
+            "/errorKind",
+            "/result/meta/errorKind",
+            "/stopReason",
+            "/result/meta/stopReason",
+            "/result/meta/end",
+        ],
     );
-    // Older gateways say no more than that some limit was reached.
-    let is_time = status == "timeout" || matches!(reason.as_str(), "timeout" | "duration" | "limit" | "limited");
-    if let Some(given) = request.timeout.filter(|_| is_time && request.is_over(took)) {
+    let ceiling = Ceiling::read(answer, &reason, request.timeout.is_some());
+    if let (Some(Ceiling::Request), Some(given)) = (ceiling, request.timeout) {
         let next = format!("{} sessions show {}", cx.program(), request.session_key);
         return Some(timed_out(cx, given, next));
     }
     let (exit, code, next) = match (status.as_str(), reason.as_str()) {
-        ("timeout", _) | (_, "timeout" | "duration") => {
+        (_, reason) if ceiling.is_some() || reason == "duration" => {
             (Exit::Budget, "LIMIT_REACHED", "openclaw config explain agents.defaults.timeoutSeconds")
         }
         (

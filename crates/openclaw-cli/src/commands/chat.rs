@@ -33,7 +33,8 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     if !cx.terminal().input || !cx.terminal().out || cx.flags.no_input {
         return Err(Failure::usage(cx.say(&text::CHAT_NEEDS_TERMINAL, &[])).next("openclaw agent --help"));
     }
-    let options = link::options_as(cx, Introduction::tui(env!("CARGO_PKG_VERSION")));
+    let mut options = link::options_as(cx, Introduction::tui(env!("CARGO_PKG_VERSION")));
+    options.caps.push(tui::CURSORS.to_owned());
     let is_local = arguments.local || arguments.local_llm.is_some();
     let reached = link::connect_or_embed_with(cx, is_local, options.clone(), arguments.local_llm).await?;
     let agent = arguments.agent.unwrap_or_else(|| "main".to_owned());

@@ -116,7 +116,9 @@ async fn change(cx: &Cx<'_>, client: &Client, method: &str, params: Value, copy:
 }
 
 async fn list(cx: &Cx<'_>, client: &Client, params: Value) -> Result<Report, Failure> {
-    let answer = client.call("sessions.list", params).await?;
+    let (answer, questions) = tokio::join!(client.call("sessions.list", params), super::approvals::questions(client));
+    let answer = answer?;
+    let unsure: Vec<String> = questions.iter().map(|asking| asking.belongs_to().0).collect();
     let rows = peek::list(&answer, "/sessions");
     let mut table = Table::new(vec![
         Column::id("session"),
@@ -129,7 +131,9 @@ async fn list(cx: &Cx<'_>, client: &Client, params: Value) -> Result<Report, Fai
     ]);
     for row in rows {
         let is_running = peek::is(row, "/hasActiveRun");
+        let needs_attention = row["status"] == "attention" || unsure.iter().any(|key| row["key"] == key.as_str());
         let state = match (is_running, peek::is(row, "/archived")) {
+            _ if needs_attention => (Tone::Waits, cx.say(&text::ATTENTION, &[])),
             (true, _) => (Tone::Running, "running".to_owned()),
             (false, true) => (Tone::Dim, "archived".to_owned()),
             (false, false) => (Tone::Plain, String::new()),

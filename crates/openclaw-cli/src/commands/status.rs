@@ -5,6 +5,7 @@ use clap::Args;
 use openclaw_client::Client;
 use serde_json::{Value, json};
 
+use crate::ask::{self, Asking};
 use crate::cx::Cx;
 use crate::failure::Failure;
 use crate::out::{Column, Line, Report, Table, Tone, number, time};
@@ -27,6 +28,8 @@ struct Facts {
     models: Value,
     agents: Value,
     approvals: Value,
+    /// Open questions about outcomes: their runs need attention.
+    questions: Vec<Asking>,
     sessions: Value,
     /// Instances of thread-bound agents.
     instances: Value,
@@ -35,7 +38,7 @@ struct Facts {
 /// Runs the command.
 pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Failure> {
     let client = link::connect(cx).await?;
-    let facts = ask(&client, arguments.deep).await?;
+    let facts = gather(&client, arguments.deep).await?;
     let endpoint = client.endpoint().to_string();
     let address = cx.address(client.endpoint());
     let uptime = client.hello().snapshot.uptime_ms;
@@ -45,6 +48,7 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
         "endpoint": endpoint, "version": version, "uptimeMs": uptime, "status": facts.status,
         "health": facts.health, "approvals": facts.approvals, "agents": facts.agents,
         "instances": peek::list(&facts.instances, "/instances"),
+        "questions": facts.questions.iter().map(|asking| &asking.payload).collect::<Vec<_>>(),
     });
     let mut report = Report::of(data);
     if arguments.agents {
@@ -64,14 +68,15 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
     Ok(report)
 }
 
-async fn ask(client: &Client, is_deep: bool) -> Result<Facts, Failure> {
+async fn gather(client: &Client, is_deep: bool) -> Result<Facts, Failure> {
     let health = if is_deep { json!({"probe": true}) } else { json!({}) };
-    let (status, health, models, agents, approvals, sessions, instances) = tokio::join!(
+    let (status, health, models, agents, approvals, questions, sessions, instances) = tokio::join!(
         client.call("status", json!({"includeChannelSummary": false})),
         client.call("health", health),
         client.call("models.list", json!({"view": "configured"})),
         client.call("agents.list", json!({})),
-        client.call("exec.approval.list", json!({})),
+        client.call(ask::APPROVALS, json!({})),
+        super::approvals::questions(client),
         client.call("sessions.list", json!({"limit": 200})),
         client.call("agents.instances", json!({})),
     );
@@ -83,6 +88,7 @@ async fn ask(client: &Client, is_deep: bool) -> Result<Facts, Failure> {
         models: or_nothing(models),
         agents: or_nothing(agents),
         approvals: or_nothing(approvals),
+        questions,
         sessions: or_nothing(sessions),
         instances: or_nothing(instances),
     })
@@ -105,7 +111,7 @@ fn overview(cx: &Cx<'_>, report: Report, facts: &Facts, address: &str, uptime: u
         report = report.line(row("model", format!("{name}  {state}")));
     }
     let agents = peek::list(&facts.agents, "/agents").len();
-    let (running, waiting) = (running(facts), waiting(facts));
+    let (running, waiting, unsure) = (running(facts), waiting(facts), facts.questions.len());
     let mut states = Vec::new();
     if running > 0 {
         states.push(cx.say(&text::RUNNING_COUNT, &[("count", &running.to_string())]));
@@ -113,6 +119,12 @@ fn overview(cx: &Cx<'_>, report: Report, facts: &Facts, address: &str, uptime: u
     if waiting > 0 {
         states.push(cx.say(&text::WAITING_FOR_YOU, &[("count", &waiting.to_string())]));
         report.next.push("openclaw approvals list".to_owned());
+    }
+    if unsure > 0 {
+        states.push(cx.say(&text::ATTENTION_COUNT, &[("count", &unsure.to_string())]));
+        if waiting == 0 {
+            report.next.push("openclaw approvals list".to_owned());
+        }
     }
     let states = if states.is_empty() { String::new() } else { format!("  ({})", states.join(", ")) };
     report = report.line(row("agents", format!("{agents}{states}")));
@@ -174,7 +186,9 @@ fn agents(cx: &Cx<'_>, report: Report, facts: &Facts) -> Report {
         let own = rows.iter().filter(|row| row["agentId"] == id.as_str());
         let active = own.clone().find(|row| peek::is(row, "/hasActiveRun"));
         let asked = questions.iter().find(|question| question["request"]["agentId"] == id.as_str());
+        let unsure = facts.questions.iter().find(|asking| asking.agent() == id);
         let state = match (asked, active) {
+            _ if unsure.is_some() => (Tone::Waits, cx.say(&text::ATTENTION, &[])),
             (Some(_), _) => (Tone::Waits, cx.say(&text::WAITING_FOR_YOU, &[("count", "1")])),
             (None, Some(_)) => (Tone::Running, "running".to_owned()),
             (None, None) => (Tone::Dim, "idle".to_owned()),
@@ -187,7 +201,7 @@ fn agents(cx: &Cx<'_>, report: Report, facts: &Facts) -> Report {
             (Tone::Plain, latest.map(|row| peek::text(row, "/key")).unwrap_or_default()),
             (Tone::Plain, age.map(|at| time::relative(at, (cx.now)(), cx.lang)).unwrap_or_default()),
             (Tone::Plain, peek::text(agent, "/model/primary")),
-            (Tone::Plain, asked.map(|question| peek::text(question, "/request/command")).unwrap_or_default()),
+            (Tone::Plain, now(unsure, asked)),
         ]);
     }
     report.table(table)
@@ -227,4 +241,12 @@ fn instances(report: Report, facts: &Facts) -> Report {
         ]);
     }
     report.table(table)
+}
+
+/// Returns what an agent waits for: a call of unknown outcome before one to be allowed.
+fn now(unsure: Option<&Asking>, asked: Option<&Value>) -> String {
+    match unsure {
+        Some(asking) => asking.literal().lines().next().unwrap_or_default().to_owned(),
+        None => asked.map(|question| peek::text(question, "/request/command")).unwrap_or_default(),
+    }
 }

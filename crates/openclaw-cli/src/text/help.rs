@@ -58,6 +58,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("approvals show", "完整显示一个请求"),
     ("approvals allow", "完整显示后允许一次调用"),
     ("approvals deny", "拒绝一次调用"),
+    ("approvals answer", "说明一次中断的调用是否已经发生"),
     ("devices", "查看、批准和移除设备"),
     ("devices list", "列出设备"),
     ("devices approve", "批准等待中的设备"),

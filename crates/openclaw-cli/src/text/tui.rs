@@ -1,7 +1,9 @@
 //! Messages that only the terminal UI shows; those it shares with the commands are
 //! taken from their table.
 
-pub(crate) use crate::text::{APPROVAL_FOLDER as FOLDER, APPROVAL_WHY as WHY, ASKING as WORKING, OK, RUN_FAILED};
+pub(crate) use crate::text::{
+    APPROVAL_FOLDER as FOLDER, APPROVAL_WHY as WHY, ASKING as WORKING, OK, OUTCOME_ASKED, RUN_FAILED,
+};
 pub(crate) use crate::text::{Copy, copy, fill};
 
 copy! {
@@ -42,6 +44,7 @@ copy! {
     ALLOWED_ONCE = "allowed once by {who}", "{who} 允许了一次";
     ALLOWED_ALWAYS = "allowed always by {who}", "{who} 设为始终允许";
     DENIED_BY = "denied by {who}", "{who} 已拒绝";
+    ANSWERED_BY = "{answer}, says {who}", "{who} 回答：{answer}";
     EXPIRED = "expired, nothing was done", "已到期，没有执行";
     MORE_ASKS = "{count} more wait after this one", "之后还有 {count} 项等待";
     // Input

@@ -1,4 +1,5 @@
-//! One question to the person: what would run, literally, and the keys that answer.
+//! One question to the person: what would run, or may have run, literally, and the keys
+//! that answer.
 //! Refuses every key until it has been seen for a moment and typing has stopped,
 //! and refuses to allow before the end of the literal was on screen.
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::row::{Look, Row, Span, hang};
 use super::text::{self, fill};
 use super::width;
+use crate::ask::{Asking, Choice, Kind};
 use crate::peek;
 use crate::text::Lang;
 
@@ -20,8 +22,9 @@ pub(crate) const ARMS_AFTER: Duration = Duration::from_millis(ARMS_AFTER_MS.unsi
 pub(crate) const ASKS_MAX: usize = 64;
 
 /// A question.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ask {
+    pub(crate) asking: Asking,
     pub(crate) id: String,
     pub(crate) agent: String,
     pub(crate) tool: String,
@@ -30,6 +33,8 @@ pub(crate) struct Ask {
     details: Vec<(&'static text::Copy, String)>,
     expires_at: Option<i64>,
     can_always: bool,
+    /// Answers of a question about an outcome.
+    choices: Vec<Choice>,
     /// When it was first drawn as the front question.
     pub(crate) shown_at: Option<i64>,
     /// First row of the literal that is on screen.
@@ -54,16 +59,16 @@ pub(crate) enum Armed {
 }
 
 impl Ask {
-    /// Reads the payload of `exec.approval.requested`.
-    pub(crate) fn read(payload: &Value) -> Option<Ask> {
-        let id = peek::text(payload, "/id");
-        let request = &payload["request"];
-        let tool = peek::first_text(request, &["/toolName", "/tool"]);
-        let command = match peek::text(request, "/command") {
-            text if text.is_empty() => request.get("arguments").map(Value::to_string).unwrap_or_default(),
-            text => text,
+    /// Makes the block of a question; `None` when it cannot be shown or answered by a key.
+    pub(crate) fn of(asking: &Asking) -> Option<Ask> {
+        let request = &asking.payload["request"];
+        let literal = match (asking.kind, asking.literal()) {
+            (Kind::Approval, text) if text.is_empty() => {
+                request.get("arguments").map(Value::to_string).unwrap_or_default()
+            }
+            (_, text) => text,
         };
-        if id.is_empty() || command.is_empty() {
+        if asking.id.is_empty() || literal.is_empty() || !asking.is_single() {
             return None;
         }
         let named = [
@@ -71,15 +76,18 @@ impl Ask {
             (&text::WHY, peek::first_text(request, &["/ask", "/warningText"])),
             (&text::RULE, peek::text(request, "/rule")),
         ];
-        let allowed = peek::list(request, "/allowedDecisions");
+        // A question about an outcome stays open until somebody answers it.
+        let is_approval = asking.kind == Kind::Approval;
         Some(Ask {
-            id,
-            agent: or(width::literal(&peek::text(request, "/agentId")), "main"),
-            tool: or(width::literal(&tool), "exec"),
-            literal: with_other_arguments(&command, request),
+            id: asking.id.clone(),
+            agent: or(width::literal(&asking.agent()), "main"),
+            tool: or(width::literal(&asking.tool()), "exec"),
+            literal: with_other_arguments(&literal, request),
             details: named.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
-            expires_at: peek::int(payload, "/expiresAtMs"),
-            can_always: allowed.iter().any(|decision| decision == "allow-always"),
+            expires_at: peek::int(&asking.payload, "/expiresAtMs").filter(|_| is_approval),
+            can_always: asking.can_always(),
+            choices: if is_approval { Vec::new() } else { asking.choices() },
+            asking: asking.clone(),
             shown_at: None,
             scroll: 0,
             is_read: false,
@@ -87,10 +95,9 @@ impl Ask {
         })
     }
 
-    /// Returns the session and the run it belongs to, empty when not said.
-    pub(crate) fn belongs_to(payload: &Value) -> (String, String) {
-        let session = peek::first_text(payload, &["/request/sessionKey", "/sessionKey"]);
-        (session, peek::first_text(payload, &["/request/runId", "/runId"]))
+    /// Tells whether it is this question.
+    pub(crate) fn is(&self, kind: Kind, id: &str) -> bool {
+        self.asking.kind == kind && self.id == id
     }
 
     /// Tells whether its time is over.
@@ -113,13 +120,32 @@ impl Ask {
     }
 
     /// Returns the decision a key stands for, if it may be given.
-    pub(crate) fn decision(&self, key: char) -> Option<&'static str> {
-        match key {
-            'a' if self.is_read => Some("allow-once"),
-            'w' if self.is_read && self.can_always => Some("allow-always"),
-            'd' => Some("deny"),
-            _ => None,
+    pub(crate) fn decision(&self, key: char) -> Option<String> {
+        let decision = match (self.asking.kind, key) {
+            // One of the answers makes the call run: each needs the whole literal to be read.
+            (Kind::Outcome, key) => {
+                let choice = self.choices.iter().find(|choice| choice.key == key).filter(|_| self.is_read)?;
+                return Some(choice.label.clone());
+            }
+            (Kind::Approval, 'a') if self.is_read => "allow-once",
+            (Kind::Approval, 'w') if self.is_read && self.can_always => "allow-always",
+            (Kind::Approval, 'd') => "deny",
+            (Kind::Approval, _) => return None,
+        };
+        Some(decision.to_owned())
+    }
+
+    /// Tells whether a key would answer it once it may be answered.
+    pub(crate) fn means(&self, key: char) -> bool {
+        match self.asking.kind {
+            Kind::Approval => matches!(key, 'a' | 'w'),
+            Kind::Outcome => self.choices.iter().any(|choice| choice.key == key),
         }
+    }
+
+    /// Tells whether it may be denied with a reason.
+    pub(crate) fn takes_note(&self) -> bool {
+        self.asking.kind == Kind::Approval
     }
 
     /// Returns the literal's rows; nothing is dropped where they break.
@@ -138,7 +164,12 @@ impl Ask {
     fn below(&self, columns: usize) -> usize {
         let rows = |line: String| width::wrap(&[Span::new(Look::Plain, line)], columns).len();
         let most = [Lang::En, Lang::Zh].map(|lang| {
-            let keys = [text::KEYS_ONCE, text::KEYS_ALWAYS, text::KEYS_DENY].map(|keys| keys.in_lang(lang)).join("   ");
+            let keys = match self.asking.kind {
+                Kind::Approval => {
+                    [text::KEYS_ONCE, text::KEYS_ALWAYS, text::KEYS_DENY].map(|keys| keys.in_lang(lang)).join("   ")
+                }
+                Kind::Outcome => self.answers(),
+            };
             labels(&keys, columns).len() + rows(format!(" {}9999", text::NOT_READ.in_lang(lang)))
         });
         most[0].max(most[1]) + 1
@@ -165,7 +196,11 @@ impl Ask {
     }
 
     fn head(&self, columns: usize, more: usize, lang: Lang) -> Vec<Row> {
-        let mut wants = fill(text::WANTS.in_lang(lang), &[("agent", &self.agent), ("tool", &self.tool)]);
+        let wants = match self.asking.kind {
+            Kind::Approval => &text::WANTS,
+            Kind::Outcome => &text::OUTCOME_ASKED,
+        };
+        let mut wants = fill(wants.in_lang(lang), &[("agent", &self.agent), ("tool", &self.tool)]);
         if more > 0 {
             wants = format!("{wants}   ({})", fill(text::MORE_ASKS.in_lang(lang), &[("count", &more.to_string())]));
         }
@@ -204,6 +239,12 @@ impl Ask {
         rows
     }
 
+    /// Names the answers with their keys.
+    fn answers(&self) -> String {
+        let one = |choice: &Choice| format!("[{}] {}", choice.key, width::safe_line(&choice.label));
+        self.choices.iter().map(one).collect::<Vec<_>>().join("   ")
+    }
+
     fn keys(&self, armed: Armed, lang: Lang) -> String {
         if self.is_sent {
             return text::SENDING.in_lang(lang).to_owned();
@@ -212,6 +253,8 @@ impl Ask {
             Armed::NotYet => text::KEYS_NOT_ARMED.in_lang(lang).to_owned(),
             Armed::Typing => text::KEYS_TYPED.in_lang(lang).to_owned(),
             Armed::Note => text::KEYS_NOTE.in_lang(lang).to_owned(),
+            Armed::Yes if self.asking.kind == Kind::Outcome && !self.is_read => String::new(),
+            Armed::Yes if self.asking.kind == Kind::Outcome => self.answers(),
             Armed::Yes => {
                 let once = self.is_read.then(|| text::KEYS_ONCE.in_lang(lang));
                 let always = (self.is_read && self.can_always).then(|| text::KEYS_ALWAYS.in_lang(lang));
@@ -281,7 +324,8 @@ mod tests {
     fn ask(command: &str) -> Ask {
         let request = json!({"command": command, "toolName": "exec", "agentId": "main", "cwd": "/tmp",
             "arguments": {"command": command, "timeout": 5}, "allowedDecisions": ["allow-once", "allow-always", "deny"]});
-        Ask::read(&json!({"id": "p1", "request": request, "expiresAtMs": 600_000})).unwrap()
+        let payload = json!({"id": "p1", "request": request, "expiresAtMs": 600_000});
+        Ask::of(&Asking::of(Kind::Approval, &payload)).unwrap()
     }
 
     #[test]
@@ -295,12 +339,12 @@ mod tests {
         long.note_shown(80, 20, 0);
         assert_eq!(long.decision('a'), None);
         assert_eq!(long.decision('w'), None);
-        assert_eq!(long.decision('d'), Some("deny"));
+        assert_eq!(long.decision('d').as_deref(), Some("deny"));
         for _ in 0..10 {
             long.scroll_by(1, 80, 20);
             long.note_shown(80, 20, 0);
         }
-        assert_eq!(long.decision('a'), Some("allow-once"));
+        assert_eq!(long.decision('a').as_deref(), Some("allow-once"));
     }
 
     #[test]

@@ -92,10 +92,13 @@ impl Card {
         let word = self.outcome.map_or(&text::RUNNING, Outcome::word);
         let took = match self.outcome {
             None => (now > self.began_at).then(|| u64::try_from(now - self.began_at).unwrap_or(0) / 1000 * 1000),
+            // Nothing ran, so nothing took time or gave output.
+            Some(Outcome::Denied) => None,
             Some(_) => self.took_ms,
         };
         let took = took.filter(|ms| *ms > 0).map(|ms| format!("  {}", time::span(ms))).unwrap_or_default();
-        let size = if columns >= 80 && self.size > 0 { format!("  {}", bytes(self.size)) } else { String::new() };
+        let has_size = columns >= 80 && self.size > 0 && self.outcome != Some(Outcome::Denied);
+        let size = if has_size { format!("  {}", bytes(self.size)) } else { String::new() };
         let state = word.in_lang(lang);
         let around = 4 + width::of(&self.tool) + 2 + width::of(&took) + width::of(state) + width::of(&size);
         let head = width::cut_middle(&self.head, columns.saturating_sub(around));
@@ -218,7 +221,7 @@ mod tests {
         let mut card = Card::began("r", "1", "exec", &json!({"command": "rm x"}), 0);
         card.ended("not allowed by policy", true, &json!({"status": "denied"}), Some(3));
         let rows = card.rows(80, 0, Lang::En);
-        assert_eq!(texts(&rows), ["x exec  rm x  3 ms  denied  21 B"]);
+        assert_eq!(texts(&rows), ["x exec  rm x  denied"]);
         assert!(rows[0].spans.iter().all(|span| span.look != Look::Failed), "{rows:?}");
     }
 

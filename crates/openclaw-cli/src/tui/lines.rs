@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use openclaw_client::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::TuiOptions;
@@ -15,6 +15,7 @@ use super::approval::{ARMS_AFTER, Armed, Ask, Drawing};
 use super::row::Row;
 use super::state::QUEUE_MAX;
 use super::text as own;
+use crate::ask::{Asking, Kind};
 use crate::failure::Failure;
 use crate::out::visible::{Shape, visible};
 use crate::peek;
@@ -100,13 +101,14 @@ impl Talk {
         let mut lines = Lines { lang, open: String::new() };
         let early = &mut self.early;
         let ended = follow(&client, &request, &mut follower, async |told| {
-            if let Told::Asked(question) = &told {
+            if let Told::Asked(asking) = &told {
                 put_all(lines.end()).await;
-                let decision = ask(input, lang, question, early).await;
-                let id = peek::text(question, "/id");
-                let answer = client.call("exec.approval.resolve", json!({"id": id, "decision": decision}));
-                if let Err(error) = answer.await {
-                    put(&format!("x  {error}")).await;
+                // A question nobody answered here stays open: the run waits for somebody else.
+                if let Some(answer) = ask(input, lang, asking, early).await {
+                    let (method, params) = asking.reply(&answer);
+                    if let Err(error) = client.call(method, params).await {
+                        put(&format!("x  {error}")).await;
+                    }
                 }
             }
             put_all(lines.take(told)).await;
@@ -149,7 +151,8 @@ impl Lines {
             }
             Told::ToolStarted { tool, summary } => self.event(&tool, &summary, &own::RUNNING),
             Told::ToolEnded { tool, summary, outcome, .. } => self.event(&tool, &summary, outcome.word()),
-            Told::Answered { decision, .. } => vec![visible(&decision, Shape::Cell)],
+            Told::Answered(answered) if answered.answer.is_empty() => vec![own::EXPIRED.in_lang(self.lang).to_owned()],
+            Told::Answered(answered) => vec![visible(&answered.answer, Shape::Cell)],
             Told::Model { .. } | Told::Asked(_) => Vec::new(),
         }
     }
@@ -176,29 +179,55 @@ impl Lines {
     }
 }
 
-/// Shows the literal thing that would run, whole, and waits for a clear answer.
-async fn ask(input: &mut Typed, lang: Lang, question: &Value, early: &mut VecDeque<String>) -> &'static str {
-    // A question that cannot be shown cannot be allowed.
-    let Some(mut ask) = Ask::read(question) else { return "deny" };
+/// Shows the literal thing that is asked about, whole, and waits for a clear answer; what
+/// cannot be shown is denied, and so is what nobody is there to see. `None` leaves a
+/// question about an outcome open. Dropped when it is answered elsewhere.
+async fn ask(input: &mut Typed, lang: Lang, asking: &Asking, early: &mut VecDeque<String>) -> Option<String> {
+    let unanswered = || (asking.kind == Kind::Approval).then(|| "deny".to_owned());
+    let Some(mut ask) = Ask::of(asking) else { return unanswered() };
     put_all(question_lines(&mut ask, lang)).await;
     if !is_still_there(input, early, ARMS_AFTER).await {
-        return "deny";
+        return unanswered();
     }
     if early.len() >= QUEUE_MAX {
         put(&fill(own::QUEUE_FULL.in_lang(lang), &[("count", &QUEUE_MAX.to_string())])).await;
     }
     loop {
-        put(text::APPROVAL_ASK.in_lang(lang)).await;
+        put(&prompt(asking, lang)).await;
         match input.next_line().await {
-            Ok(Some(line)) => match line.trim() {
-                "o" | "once" => return "allow-once",
-                "a" | "always" => return "allow-always",
-                "d" | "deny" => return "deny",
-                _ => {}
-            },
+            Ok(Some(line)) => {
+                if let Some(answer) = answer(asking, line.trim()) {
+                    return Some(answer);
+                }
+            }
             // Nobody is there any more: not allowed.
-            Ok(None) | Err(_) => return "deny",
+            Ok(None) | Err(_) => return unanswered(),
         }
+    }
+}
+
+/// Offers the answers that may be given.
+fn prompt(asking: &Asking, lang: Lang) -> String {
+    match asking.kind {
+        Kind::Approval if asking.can_always() => text::APPROVAL_ASK.in_lang(lang).to_owned(),
+        Kind::Approval => text::APPROVAL_ASK_ONCE.in_lang(lang).to_owned(),
+        Kind::Outcome => {
+            let keys: Vec<String> =
+                asking.choices().iter().map(|choice| format!("[{}] {}", choice.key, choice.label)).collect();
+            let choices = visible(&keys.join(", "), Shape::Cell);
+            fill(text::OUTCOME_PROMPT.in_lang(lang), &[("choices", &choices)])
+        }
+    }
+}
+
+/// Reads an answer; `None` when the line is none.
+fn answer(asking: &Asking, line: &str) -> Option<String> {
+    match (asking.kind, line) {
+        (Kind::Approval, "o" | "once") => Some("allow-once".to_owned()),
+        (Kind::Approval, "a" | "always") if asking.can_always() => Some("allow-always".to_owned()),
+        (Kind::Approval, "d" | "deny") => Some("deny".to_owned()),
+        (Kind::Approval, _) => None,
+        (Kind::Outcome, line) => asking.chosen(line),
     }
 }
 
@@ -249,6 +278,33 @@ async fn put(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::Answered;
+    use crate::ask::tests::outcome;
+
+    #[test]
+    fn always_is_offered_and_taken_only_where_it_may_be_answered() {
+        let asking = |allowed: &[&str]| {
+            let request = json!({"command": "ls", "allowedDecisions": allowed});
+            Asking::of(Kind::Approval, &json!({"id": "p", "request": request}))
+        };
+        let (with, without) = (asking(&["allow-once", "allow-always", "deny"]), asking(&["allow-once", "deny"]));
+        assert!(prompt(&with, Lang::En).contains("[a]lways") && !prompt(&without, Lang::En).contains("[a]lways"));
+        assert_eq!(answer(&with, "always").as_deref(), Some("allow-always"));
+        assert_eq!(answer(&without, "always"), None);
+        assert_eq!(answer(&without, "once").as_deref(), Some("allow-once"));
+    }
+
+    #[test]
+    fn a_question_about_an_outcome_is_shown_with_its_call_and_three_answers() {
+        let asking = Asking::of(Kind::Outcome, &outcome("u1", "s"));
+        let lines = question_lines(&mut Ask::of(&asking).unwrap(), Lang::En).join("\n");
+        assert!(lines.contains(r#"send {"to":"Bo"}"#), "{lines}");
+        assert_eq!(prompt(&asking, Lang::En), "Which one? [h] happened, [n] not happened, [u] unknown: ");
+        for (line, label) in [("n", "not happened"), ("not-happened", "not happened"), ("Unknown", "unknown")] {
+            assert_eq!(answer(&asking, line).as_deref(), Some(label), "{line}");
+        }
+        assert_eq!(answer(&asking, "o"), None);
+    }
 
     #[test]
     fn each_event_is_a_whole_line_and_nothing_is_obeyed() {
@@ -271,7 +327,8 @@ mod tests {
     fn a_question_is_shown_whole_without_boxes() {
         let command = "echo one\n".repeat(300);
         let question = json!({"id": "p", "request": {"command": command, "toolName": "exec"}});
-        let lines = question_lines(&mut Ask::read(&question).unwrap(), Lang::En);
+        let asking = Asking::of(Kind::Approval, &question);
+        let lines = question_lines(&mut Ask::of(&asking).unwrap(), Lang::En);
         assert_eq!(lines.iter().filter(|line| line.contains("echo one")).count(), 300);
         assert!(!lines.iter().any(|line| line.contains("==") || line.contains('\x1b')));
     }
@@ -297,11 +354,16 @@ mod tests {
             Told::Text(format!("{evil}\n")),
             Told::ToolStarted { tool: evil.to_owned(), summary: evil.to_owned() },
             Told::Replaced(format!("{evil}\n")),
-            Told::Answered { id: "p".to_owned(), decision: evil.to_owned() },
+            Told::Answered(Answered {
+                kind: Kind::Approval,
+                id: "p".to_owned(),
+                answer: evil.to_owned(),
+                by: evil.to_owned(),
+            }),
         ];
         let mut written: Vec<String> = told.into_iter().flat_map(|told| lines.take(told)).collect();
         let question = json!({"id": "p", "request": {"command": evil, "toolName": evil, "cwd": evil}});
-        written.extend(question_lines(&mut Ask::read(&question).unwrap(), Lang::En));
+        written.extend(question_lines(&mut Ask::of(&Asking::of(Kind::Approval, &question)).unwrap(), Lang::En));
         assert!(written.len() > 7);
         for line in written {
             assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");

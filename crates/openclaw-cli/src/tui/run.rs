@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::drafts::{self, Draft};
 use super::outside::Outside;
 use super::screen::Screen;
-use super::state::{Asked, Beginning, Effect, Input, Link, Motion, State};
+use super::state::{Asked, Beginning, CURSORS, Effect, Input, Link, Motion, Offers, State};
 use super::terminal::{self, Raw};
 use super::{TuiOptions, time_of_day, view};
 use crate::exit::Exit;
@@ -111,11 +111,13 @@ pub(super) async fn run<'a>(
         if let Some(text) = session.to_edit.take() {
             // The editor has the terminal for itself: no key of it is read here.
             drop((keys, raw));
-            let gone = tokio::select! {
-                _ = terminate.recv() => true,
-                _ = hangup.recv() => true,
-                () = session.edit(outside, &text) => false,
+            let stop = async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
             };
+            let gone = session.edit(outside, &text, stop).await;
             raw = Raw::begin().map_err(failed)?;
             keys = EventStream::new();
             if gone {
@@ -295,11 +297,11 @@ impl<'a, W: std::io::Write> Session<'a, W> {
     }
 
     /// Has a text edited outside. Events of the conversation wait meanwhile; what does
-    /// not fit is read from the history afterwards.
-    async fn edit(&mut self, outside: Outside<'_>, text: &str) {
+    /// not fit is read from the history afterwards. Tells whether `stop` came first.
+    async fn edit(&mut self, outside: Outside<'_>, text: &str, stop: impl Future<Output = ()>) -> bool {
         let _gone = self.screen.leave();
         let folder = self.draft_path.parent().map(ToOwned::to_owned).unwrap_or_default();
-        let result = outside.edit(&folder, text).await;
+        let Some(result) = outside.edit(&folder, text, stop).await else { return true };
         let now = self.now_ms();
         self.state.edited(now, result);
         self.unsaved_since.get_or_insert_with(Instant::now);
@@ -308,6 +310,7 @@ impl<'a, W: std::io::Write> Session<'a, W> {
         let _gone = self.screen.resize(columns);
         self.input(Input::Resize(columns, height));
         self.is_dirty = true;
+        false
     }
 
     /// How long nothing changes by itself.
@@ -358,7 +361,11 @@ impl<'a, W: std::io::Write> Session<'a, W> {
 
 fn live(client: &Client) -> Link {
     let address = client.endpoint().to_string();
-    Link::Live { address, version: peek::text(&client.hello().server, "/version") }
+    let offers = Offers {
+        questions: client.offers(crate::ask::QUESTIONS),
+        cursors: client.hello().features.capabilities.iter().any(|name| name == CURSORS),
+    };
+    Link::Live { address, version: peek::text(&client.hello().server, "/version"), offers }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! the loop in `run`, and by tests without a terminal.
 
 mod events;
+mod follow;
 mod keys;
 mod kinds;
 mod lists;
@@ -21,10 +22,11 @@ use super::row::{Look, Row, Span};
 use super::text::{self, Copy, fill};
 use super::transcript::Transcript;
 use super::width;
+use crate::ask::Kind;
 use crate::text::Lang;
 
 pub use kinds::Motion;
-pub(crate) use kinds::{Asked, Effect, Input, Link, Steer, Step, Turn};
+pub(crate) use kinds::{Asked, CURSORS, Effect, Input, Link, Offers, Steer, Step, Turn};
 
 /// Messages that may wait for the end of a turn, and to be taken by one.
 pub(crate) const QUEUE_MAX: usize = 50;
@@ -81,6 +83,10 @@ pub(crate) struct State {
     held: VecDeque<Event>,
     /// The last runs that ended: a late event must not bring them back.
     ended: VecDeque<String>,
+    /// Where the running turn stands, if the gateway says so.
+    position: Option<follow::Position>,
+    /// The run that is followed from a position, until its end.
+    following: Option<follow::Following>,
     taken_at: Option<i64>,
     leaving_at: Option<i64>,
     is_leader: bool,
@@ -147,6 +153,8 @@ impl State {
             echoes: VecDeque::new(),
             held: VecDeque::new(),
             ended: VecDeque::new(),
+            position: None,
+            following: None,
             taken_at: None,
             leaving_at: None,
             is_leader: false,
@@ -212,7 +220,9 @@ impl State {
         let key = json!({ "key": self.session });
         effects.push(call(Asked::Quiet, "sessions.subscribe", json!({})));
         effects.push(call(Asked::Quiet, "sessions.messages.subscribe", key));
-        effects.push(call(Asked::Approvals { is_asked: false }, "exec.approval.list", json!({})));
+        self.list_asks(Kind::Approval, false, effects);
+        self.list_asks(Kind::Outcome, false, effects);
+        self.follow(effects);
         // An answer of the connection before may still come; it is not waited for.
         self.behind_since = None;
         self.catch_up(effects);
@@ -347,6 +357,7 @@ impl State {
         key.clone_into(&mut self.session);
         self.transcript.clear();
         (self.turn, self.tokens, self.cost) = (None, None, None);
+        (self.position, self.following) = (None, None);
         self.steers.clear();
         self.asks.clear();
         self.plan.clear();

@@ -63,14 +63,24 @@ enum Known {
     Tool { id: String },
 }
 
+impl Known {
+    /// Tells whether it is a text of more than some bytes.
+    fn is_longer(&self, bytes: usize) -> bool {
+        matches!(self, Known::Text { text, .. } if text.len() > bytes)
+    }
+}
+
 #[derive(Debug)]
 enum Part {
-    /// `held` are final rows that wait for the parts before.
+    /// `held` are final rows that wait for the parts before; `printed` counts those that
+    /// have left, laid out in `columns`.
     Text {
         run: String,
         place: usize,
         flow: Flow,
         held: Vec<Row>,
+        printed: usize,
+        columns: usize,
         is_final: bool,
     },
     Tool(Box<Card>),
@@ -167,6 +177,8 @@ impl Transcript {
             place,
             flow: Flow::new(),
             held: Vec::new(),
+            printed: 0,
+            columns: self.columns,
             is_final: false,
         });
         place
@@ -184,7 +196,10 @@ impl Transcript {
         if !self.open.iter().any(is_there) {
             // It had left as final; what comes now goes on below it.
             let (flow, held) = (Flow::new(), Vec::new());
-            self.open.push_back(Part::Text { run: run.to_owned(), place, flow, held, is_final: false });
+            // Rows of it were printed before; they are not counted any more.
+            let (printed, columns) = (usize::MAX, self.columns);
+            let run = run.to_owned();
+            self.open.push_back(Part::Text { run, place, flow, held, printed, columns, is_final: false });
         }
         let columns = self.columns;
         let Some(Part::Text { flow, held, .. }) = self.open.iter_mut().find(|part| is_there(part)) else { return };
@@ -219,6 +234,41 @@ impl Transcript {
             let place = known.parts.len() - 1;
             self.append(run, place, whole);
         }
+    }
+
+    /// Returns how much is known of the text of an item; of the last text when it has no name.
+    pub(crate) fn text_bytes(&self, run: &str, item: &str) -> usize {
+        let last = self.runs.iter().find(|known| known.id == run).and_then(|known| known.parts.last());
+        match last {
+            Some(Known::Text { item: its, text }) if item.is_empty() || its == item => text.len(),
+            Some(_) | None => 0,
+        }
+    }
+
+    /// Takes back the end of the last text: `keep` bytes of it stand. Where only rows that
+    /// are still open change, nothing is said about it.
+    pub(crate) fn cut(&mut self, run: &str, keep: usize) {
+        let width = self.columns;
+        let known = self.run(run);
+        let place = known.parts.len().saturating_sub(1);
+        let Some(Known::Text { item, text }) = known.parts.last_mut().filter(|part| part.is_longer(keep)) else {
+            return;
+        };
+        let (item, whole) = (item.clone(), text[..text.floor_char_boundary(keep)].to_owned());
+        let is_it =
+            |part: &&mut Part| matches!(part, Part::Text { run: its, place: at, .. } if its == run && *at == place);
+        if let Some(Part::Text { flow, held, printed, columns, .. }) = self.open.iter_mut().find(is_it) {
+            let mut again = Flow::new();
+            let mut rows = again.push(&whole, width);
+            if *columns == width && *printed <= rows.len() {
+                (*held, *flow) = (rows.split_off(*printed), again);
+                if let Some(Known::Text { text, .. }) = self.run(run).parts.get_mut(place) {
+                    *text = whole;
+                }
+                return;
+            }
+        }
+        self.replace(run, &item, &whole);
     }
 
     /// Takes the beginning of a tool call.
@@ -294,7 +344,8 @@ impl Transcript {
             }
             let Some(front) = self.open.front_mut() else { return };
             let is_done = match front {
-                Part::Text { run, held, is_final, .. } => {
+                Part::Text { run, held, printed, is_final, .. } => {
+                    *printed = printed.saturating_add(held.len());
                     let (run, held, is_final) = (run.clone(), std::mem::take(held), *is_final);
                     self.print_text(&run, held);
                     is_final

@@ -100,6 +100,7 @@ fn every_test_the_acceptance_table_names_exists() {
         let path = modules.replace("::", "/");
         let files = match path.strip_suffix("/tests") {
             Some(own) => vec![format!("src/{own}.rs"), format!("src/{path}.rs")],
+            None if path.contains("/tests/") => vec![format!("src/{path}.rs")],
             None => vec![format!("tests/it/{path}.rs")],
         };
         let texts: Vec<String> = files.iter().flat_map(|file| std::fs::read_to_string(root.join(file))).collect();

@@ -3,7 +3,7 @@
 use openclaw_cli::Exit;
 use serde_json::json;
 
-use crate::gateway::{Out, answer, healthy, question};
+use crate::gateway::{Out, answer, healthy, outcome, question};
 use crate::world::World;
 
 #[test]
@@ -153,4 +153,122 @@ fn an_approval_is_given_only_after_its_literal_and_a_clear_yes() {
     assert_eq!(world.run("approvals allow p_4Tz --always").exit, Exit::Done);
     let resolved = world.gateway.unwrap().calls_of("exec.approval.resolve");
     assert_eq!(resolved, [json!({"id": "p_4Tz00000", "decision": "allow-always"})]);
+}
+
+#[test]
+fn the_socket_a_killed_command_left_is_removed_by_the_next_and_a_living_one_stays() {
+    let world = World::new().embedding(healthy);
+    let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+    let gone = child.id();
+    child.wait().unwrap();
+    let socket = |pid: u32| world.path(&format!(".openclaw/embedded-{pid}.sock"));
+    for pid in [gone, std::process::id()] {
+        drop(std::os::unix::net::UnixListener::bind(socket(pid)).unwrap());
+    }
+    assert_eq!(world.run("agent hi --local").exit, Exit::Done);
+    assert!(!socket(gone).exists() && socket(std::process::id()).exists());
+}
+
+/// A run whose call has an unknown outcome.
+fn unsure() -> World {
+    World::scripted(|called, params| match called {
+        "agent" => {
+            let mut question = outcome();
+            question["runId"] = params["idempotencyKey"].clone();
+            vec![
+                Out::Ok(json!({"runId": params["idempotencyKey"], "status": "accepted"})),
+                Out::Event("question.requested", question),
+            ]
+        }
+        "question.resolve" => vec![
+            Out::Ok(json!({"status": "answered", "answers": params["answers"]})),
+            Out::Event(
+                "question.resolved",
+                json!({"id": params["id"], "status": "answered", "answers": params["answers"]}),
+            ),
+            Out::Later("agent", answer("r", "done")),
+        ],
+        _ => healthy(called, params),
+    })
+}
+
+#[test]
+fn a_question_about_an_outcome_is_asked_with_its_call_and_silence_is_no_answer() {
+    let world = unsure().terminal(80).input("\nmaybe\nnot happened\n");
+    let told = world.run("agent hi");
+    assert_eq!(told.exit, Exit::Done, "{told:?}");
+    assert!(told.err.contains(r#"send {"to":"Bo\u{1b}[2J"}"#), "{}", told.err);
+    assert_eq!(told.err.matches("Which one? [h] happened, [n] not happened, [u] unknown: ").count(), 3, "{}", told.err);
+    let expected = json!({"id": "q_7Kd00000", "answers": {"answers": {"outcome": ["not happened"]}}});
+    assert_eq!(world.gateway.unwrap().calls_of("question.resolve"), [expected]);
+    let told = unsure().run("agent hi");
+    assert_eq!(told.exit, Exit::Waits, "{told:?}");
+    assert!(told.err.contains("next   openclaw approvals show q_7Kd00000"), "{}", told.err);
+}
+
+#[test]
+fn a_question_that_is_answered_elsewhere_asks_no_longer() {
+    for (requested, resolved, payload) in [
+        ("exec.approval.requested", "exec.approval.resolved", question()),
+        ("question.requested", "question.resolved", outcome()),
+    ] {
+        let id = payload["id"].clone();
+        let world = World::scripted(move |called, params| match called {
+            "agent" => {
+                let mut payload = payload.clone();
+                payload["runId"] = params["idempotencyKey"].clone();
+                let answers = json!({"answers": {"outcome": ["unknown"]}});
+                vec![
+                    Out::Ok(json!({"runId": params["idempotencyKey"], "status": "accepted"})),
+                    Out::Event(requested, payload),
+                    Out::Event(
+                        resolved,
+                        json!({"id": id, "decision": "deny", "status": "answered", "answers": answers}),
+                    ),
+                    Out::Later("agent", answer("r", "done")),
+                ]
+            }
+            _ => healthy(called, params),
+        });
+        // Nobody types: only the other client's answer can end the question.
+        let told = world.terminal(80).silent().run("agent hi");
+        assert_eq!(told.exit, Exit::Done, "{told:?}");
+        assert!(told.out.contains("done"), "{told:?}");
+    }
+}
+
+#[test]
+fn questions_about_outcomes_are_listed_shown_and_answered_by_command() {
+    let world = World::healthy();
+    let listed = world.run("approvals list");
+    let row = listed.out.lines().find(|line| line.contains("q_7Kd")).unwrap_or_else(|| panic!("{listed:?}"));
+    assert!(row.contains("question") && row.contains("send"), "{row}");
+    assert!(listed.out.lines().any(|line| line.contains("p_4Tz") && line.contains("approval")), "{listed:?}");
+    let shown = world.run("approvals show q_7K");
+    assert!(shown.out.contains("Did it happen?") && shown.out.contains("not happened"), "{shown:?}");
+    assert_eq!(world.run("approvals deny q_7K").exit, Exit::Usage);
+    assert_eq!(world.run("approvals answer q_7K perhaps").exit, Exit::Usage);
+    assert_eq!(world.run("approvals answer q_7K not-happened").exit, Exit::Done);
+    let resolved = world.gateway.as_ref().unwrap().calls_of("question.resolve");
+    assert_eq!(resolved, [json!({"id": "q_7Kd00000", "answers": {"answers": {"outcome": ["not happened"]}}})]);
+}
+
+#[test]
+fn a_run_in_attention_shows_in_status_and_sessions() {
+    let world = World::healthy();
+    assert!(world.run("status").out.contains("1 need attention"), "{:?}", world.run("status"));
+    let agents = world.run("status --agents").out;
+    assert!(agents.contains("attention") && agents.contains("send"), "{agents}");
+    assert!(world.run("sessions list").out.contains("attention"));
+    // A gateway that does not know such questions is asked for none.
+    let older = World::scripted(|called, params| match called {
+        "connect" => {
+            let mut hello = crate::gateway::hello();
+            hello["features"]["methods"] = json!(["health"]);
+            vec![Out::Ok(hello)]
+        }
+        _ => healthy(called, params),
+    });
+    assert!(!older.run("status").out.contains("attention"));
+    assert!(older.gateway.unwrap().calls_of("question.list").is_empty());
 }

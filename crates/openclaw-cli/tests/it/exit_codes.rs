@@ -142,34 +142,40 @@ fn leaving_at_a_question_is_130() {
 }
 
 #[test]
-fn only_the_time_the_person_gave_is_124_and_the_agents_own_ceiling_is_12() {
-    let kinds = [json!({"errorKind": "duration"}), json!({"stopReason": "limit"}), json!({"errorKind": "timeout"})];
-    for mut details in kinds {
-        details["status"] = "error".into();
-        let run = |line: &str| {
-            let world = ending(details.clone());
-            let outcome = world.run(line);
-            (outcome.exit, world.gateway.unwrap().calls_of("agent")[0]["timeout"].clone())
-        };
-        // Time is up at once: the answer comes after the limit.
-        assert_eq!(run("agent hi --timeout 0ms"), (Exit::Timeout, json!(1)), "{details}");
-        assert_eq!(run("agent hi --timeout 90500ms"), (Exit::Budget, json!(91)), "{details}");
-        assert_eq!(run("agent hi"), (Exit::Budget, json!(null)), "{details}");
+fn whose_time_was_over_decides_between_124_and_12() {
+    let run = |details: &serde_json::Value, line: &str| {
+        let world = ending(details.clone());
+        let outcome = world.run(line);
+        (outcome.exit, world.gateway.unwrap().calls_of("agent")[0]["timeout"].clone())
+    };
+    let ended =
+        |ceiling: &str| json!({"status": "error", "errorKind": "duration", "limit": "duration", "ceiling": ceiling});
+    // What the gateway says holds, not how long it took here.
+    assert_eq!(run(&ended("request"), "agent hi --timeout 90500ms"), (Exit::Timeout, json!(91)));
+    assert_eq!(run(&ended("agent"), "agent hi --timeout 0ms"), (Exit::Budget, json!(1)));
+    assert_eq!(run(&ended("agent"), "agent hi"), (Exit::Budget, json!(null)));
+    for (path, exit) in [("limit:duration:request", Exit::Timeout), ("limit:duration:agent", Exit::Budget)] {
+        let details = json!({"status": "error", "stopReason": path});
+        assert_eq!(run(&details, "agent hi --timeout 60s").0, exit, "{path}");
     }
     // Another ceiling stays what it is, however long it took.
-    check(&ending(json!({"status": "error", "errorKind": "cost"})).run("agent hi --timeout 0ms"), Exit::Budget);
+    let cost = json!({"status": "error", "errorKind": "cost", "limit": "cost"});
+    assert_eq!(run(&cost, "agent hi --timeout 0ms").0, Exit::Budget);
+    // A gateway that knows one word for both means the time it was given.
     let late = json!({"code": "AGENT_TIMEOUT", "message": "the run took too long"});
     check(&refusing("agent", late.clone()).run("agent hi"), Exit::Budget);
-    check(&refusing("agent", late).run("agent hi --timeout 0ms"), Exit::Timeout);
+    check(&refusing("agent", late).run("agent hi --timeout 60s"), Exit::Timeout);
 }
 
 #[test]
 fn the_ceiling_holds_inside_this_command_too() {
-    let script = |called: &str, params: &serde_json::Value| match called {
-        "agent" => vec![Out::Error(json!({"code": "UNAVAILABLE", "message": "it ended",
-            "details": {"runId": params["idempotencyKey"], "status": "error", "errorKind": "duration"}}))],
-        _ => healthy(called, params),
+    let script = |ceiling: &'static str| {
+        move |called: &str, params: &serde_json::Value| match called {
+            "agent" => vec![Out::Error(json!({"code": "UNAVAILABLE", "message": "it ended",
+                "details": {"runId": params["idempotencyKey"], "status": "error", "limit": "duration", "ceiling": ceiling}}))],
+            _ => healthy(called, params),
+        }
     };
-    check(&World::new().embedding(script).run("agent hi --local"), Exit::Budget);
-    check(&World::new().embedding(script).run("agent hi --local --timeout 0ms"), Exit::Timeout);
+    check(&World::new().embedding(script("agent")).run("agent hi --local --timeout 60s"), Exit::Budget);
+    check(&World::new().embedding(script("request")).run("agent hi --local --timeout 60s"), Exit::Timeout);
 }

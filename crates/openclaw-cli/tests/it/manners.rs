@@ -42,6 +42,7 @@ pub(crate) const LINES: &[&str] = &[
     "approvals list",
     "approvals show p_4Tz",
     "approvals deny p_4Tz",
+    "approvals answer q_7Kd happened",
     "devices list",
     "devices approve req-1",
     "devices revoke 3f81 --yes",

@@ -61,6 +61,15 @@ impl Model {
         Model { server, runtime }
     }
 
+    /// Starts where programs look for a model server without being told.
+    pub(crate) fn start_where_it_is_found(script: Script) -> Model {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let ports = [1234, 8080, 11434];
+        let server = ports.iter().find_map(|port| runtime.block_on(Server::start_bare(*port, script.clone())).ok());
+        let server = server.unwrap_or_else(|| panic!("one of the ports {ports:?} must be free for this test"));
+        Model { server, runtime }
+    }
+
     pub(crate) fn url(&self) -> String {
         self.server.url()
     }

@@ -13,6 +13,7 @@ use crate::world::World;
 /// Lines of commands with a published form that the common matrix leaves out.
 const MORE: &[&str] = &[
     "config get gateway",
+    "approvals show q_7Kd",
     "gateway probe",
     "models probe",
     "sessions show main -n 1",
@@ -164,6 +165,7 @@ fn every_command_line_prints_the_published_form() {
         "entry",
         "issue",
         "approval",
+        "question",
         "agentEntry",
         "variable",
         "job",

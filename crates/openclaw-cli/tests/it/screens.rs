@@ -15,7 +15,7 @@ fn status_answers_the_question_first() {
             "ok working: last activity 38 s ago\n\
              gateway   unix:~/.openclaw/gateway.sock  up 3 d 4 h  {version}  31.0 MB\n\
              model     anthropic/claude-sonnet-4-5  ok\n\
-             agents    1  (1 waiting for you)\n\
+             agents    1  (1 waiting for you, 1 need attention)\n\
              sessions  1\n"
         )
     );
@@ -48,8 +48,8 @@ fn sessions_are_a_table() {
     let outcome = World::healthy().terminal(80).env("NO_COLOR", "1").run("sessions list");
     assert_eq!(
         outcome.out,
-        "session          title  state  age       model              tokens    cost\n\
-         agent:main:main  notes         38 s ago  claude-sonnet-4-5   18.4k  $0.031\n"
+        "session          title  state      age       model              tokens    cost\n\
+         agent:main:main  notes  attention  38 s ago  claude-sonnet-4-5   18.4k  $0.031\n"
     );
 }
 

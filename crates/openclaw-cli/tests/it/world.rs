@@ -63,6 +63,7 @@ pub(crate) struct World {
     pub(crate) backend: Fake,
     env: Vec<(String, String)>,
     input: String,
+    is_silent: bool,
     terminal: Terminal,
 }
 
@@ -73,8 +74,15 @@ impl World {
         let backend = Fake { dir: dir.path().to_owned(), ..Fake::default() };
         // A port nothing listens on: the default one may be in use on this machine.
         let config = r#"{ "gateway": { "port": 1 } }"#;
-        let world =
-            World { dir, gateway: None, backend, env: Vec::new(), input: String::new(), terminal: Terminal::NONE };
+        let world = World {
+            dir,
+            gateway: None,
+            backend,
+            env: Vec::new(),
+            input: String::new(),
+            is_silent: false,
+            terminal: Terminal::NONE,
+        };
         world.write(".openclaw/openclaw.json", config);
         world
     }
@@ -105,6 +113,12 @@ impl World {
     /// What comes on standard input.
     pub(crate) fn input(mut self, text: &str) -> World {
         self.input = text.to_owned();
+        self
+    }
+
+    /// Nothing ever comes on standard input, not even its end.
+    pub(crate) fn silent(mut self) -> World {
+        self.is_silent = true;
         self
     }
 
@@ -142,6 +156,9 @@ impl World {
         let env = Env::from_pairs(home.into_iter().chain(self.env.iter().cloned())).in_dir(self.dir.path());
         let input = Cursor::new(self.input.clone().into_bytes());
         let arguments = std::iter::once("openclaw").chain(words.iter().copied()).map(Into::into).collect();
+        // The other end stays open as long as the command runs.
+        let (quiet, _open) = std::os::unix::net::UnixStream::pair().unwrap();
+        let input: Box<dyn std::io::Read + Send> = if self.is_silent { Box::new(quiet) } else { Box::new(input) };
         let io = Io::given(out.clone(), err.clone(), input, self.terminal);
         let exit = openclaw_cli::run(&Invocation { arguments, env, io, now }, &self.backend);
         Outcome { exit, out: out.text(), err: err.text() }

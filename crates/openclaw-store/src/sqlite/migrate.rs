@@ -10,8 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use super::disk::Disk;
 use super::open::{OpenError, StartError};
 use super::schema::{APPLICATION_ID, Step, latest};
 
@@ -19,16 +20,16 @@ use super::schema::{APPLICATION_ID, Step, latest};
 const BACKUPS_MAX: u32 = 100;
 
 /// Brings a database from `from` to the version of the last step.
-pub(super) fn migrate(path: &Path, from: u32, steps: &[Step]) -> Result<(), OpenError> {
+pub(super) fn migrate(disk: &Disk, path: &Path, from: u32, steps: &[Step]) -> Result<(), OpenError> {
     if from == 0 {
-        return create(path, steps).map_err(|error| OpenError::of(path, error));
+        return create(disk, path, steps).map_err(|error| OpenError::of(path, error));
     }
     let to = latest(steps);
     tracing::info!(path = %path.display(), from, to, "migrating the database");
     let copy = beside(path, ".migrating");
-    let result = migrate_copy(path, &copy, from, steps).and_then(|()| switch(path, &copy, from));
+    let result = migrate_copy(disk, path, &copy, from, steps).and_then(|()| switch(disk, path, &copy, from));
     if let Err(error) = result {
-        remove_database(&copy);
+        remove_database(disk, &copy);
         return Err(OpenError::Migration { path: path.to_owned(), from, to, message: error.to_string() });
     }
     Ok(())
@@ -52,26 +53,30 @@ enum Error {
 /// Puts a database in the place of an empty file. It is made beside it without
 /// syncing, synced once and renamed: a crash leaves the empty file, and starting
 /// for the first time costs two syncs instead of fourteen.
-fn create(path: &Path, steps: &[Step]) -> Result<(), StartError> {
+fn create(disk: &Disk, path: &Path, steps: &[Step]) -> Result<(), StartError> {
     let new = beside(path, ".new");
-    remove_database(&new);
+    remove_database(disk, &new);
     create_private(&new)?;
-    let mut db = open(&new)?;
+    let mut db = open(disk, &new)?;
     // `auto_vacuum` cannot be chosen once there are tables; with it the space of
     // removed transcripts can be given back.
     db.execute_batch("pragma auto_vacuum = incremental; pragma journal_mode = memory; pragma synchronous = off;")?;
     apply(&mut db, 0, steps)?;
     db.execute_batch("pragma journal_mode = wal;")?;
     drop(db);
-    fs::File::open(&new)?.sync_all()?;
+    disk.sync(&new)?;
     // A log left beside a file that was moved away is not about the new database.
+    // It must be gone for good before the new database has the name: a power cut
+    // may keep the one change of names and forget the other.
+    let mut was_log_left = false;
     for suffix in ["-wal", "-shm"] {
-        drop(fs::remove_file(beside(path, suffix)));
+        was_log_left |= disk.remove(&beside(path, suffix)).is_ok();
     }
-    fs::rename(&new, path)?;
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder)?.sync_all()?;
+    if was_log_left {
+        disk.sync_folder_of(path)?;
     }
+    disk.rename(&new, path)?;
+    disk.sync_folder_of(path)?;
     Ok(())
 }
 
@@ -85,14 +90,14 @@ fn apply(db: &mut Connection, from: u32, steps: &[Step]) -> rusqlite::Result<()>
     tx.commit()
 }
 
-fn migrate_copy(path: &Path, copy: &Path, from: u32, steps: &[Step]) -> Result<(), Error> {
-    remove_database(copy);
-    let original = open(path)?;
+fn migrate_copy(disk: &Disk, path: &Path, copy: &Path, from: u32, steps: &[Step]) -> Result<(), Error> {
+    remove_database(disk, copy);
+    let original = open(disk, path)?;
     check_integrity(&original, "database")?;
     let before = count_rows(&original)?;
 
     create_private(copy).map_err(|error| Error::Io(copy.display().to_string(), error))?;
-    let mut db = open(copy)?;
+    let mut db = open(disk, copy)?;
     // 1024 pages at a time keeps memory flat; nobody else writes, so there is nothing to wait for.
     rusqlite::backup::Backup::new(&original, &mut db)?.run_to_completion(1024, Duration::ZERO, None)?;
     drop(original);
@@ -104,7 +109,7 @@ fn migrate_copy(path: &Path, copy: &Path, from: u32, steps: &[Step]) -> Result<(
     // One file without side files, so that one rename carries all of it.
     db.execute_batch("pragma journal_mode = delete;")?;
     drop(db);
-    sync(copy)
+    disk.sync(copy).map_err(|error| Error::Io(copy.display().to_string(), error))
 }
 
 fn check_integrity(db: &Connection, which: &'static str) -> Result<(), Error> {
@@ -147,23 +152,24 @@ fn check_rows(
 
 /// Gives the copy the original's name. The original keeps a second name first,
 /// so that there is no moment at which a crash leaves no database.
-fn switch(path: &Path, copy: &Path, from: u32) -> Result<(), Error> {
+fn switch(disk: &Disk, path: &Path, copy: &Path, from: u32) -> Result<(), Error> {
     let io = |path: &Path| {
         let name = path.display().to_string();
         move |error| Error::Io(name, error)
     };
     // Folds the original's log into it: the backup must be whole by itself.
-    open(path)?.execute_batch("pragma journal_mode = delete;")?;
+    open(disk, path)?.execute_batch("pragma journal_mode = delete;")?;
     let backup = free_backup_name(path, from)?;
-    if fs::hard_link(path, &backup).is_err() {
+    if disk.link(path, &backup).is_err() {
         // Some file systems have no hard links.
         fs::copy(path, &backup).map_err(io(&backup))?;
-        sync(&backup)?;
+        disk.sync(&backup).map_err(io(&backup))?;
     }
-    fs::rename(copy, path).map_err(io(path))?;
-    if let Some(folder) = path.parent() {
-        sync(folder)?;
-    }
+    // SQLite has removed the original's side files without syncing the folder. A power
+    // cut that brought them back after the rename would apply them to the new file.
+    disk.sync_folder_of(path).map_err(io(path))?;
+    disk.rename(copy, path).map_err(io(path))?;
+    disk.sync_folder_of(path).map_err(io(path))?;
     tracing::info!(path = %path.display(), backup = %backup.display(), "database migrated");
     Ok(())
 }
@@ -179,8 +185,8 @@ fn free_backup_name(path: &Path, from: u32) -> Result<PathBuf, Error> {
         .ok_or(Error::TooManyBackups)
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+fn open(disk: &Disk, path: &Path) -> rusqlite::Result<Connection> {
+    let db = disk.open(path)?;
     db.busy_timeout(Duration::from_secs(5))?;
     Ok(db)
 }
@@ -193,14 +199,10 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn sync(path: &Path) -> Result<(), Error> {
-    fs::File::open(path).and_then(|file| file.sync_all()).map_err(|error| Error::Io(path.display().to_string(), error))
-}
-
 /// Removes an unfinished copy; what cannot be removed makes the next attempt fail by name.
-fn remove_database(path: &Path) {
+fn remove_database(disk: &Disk, path: &Path) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        drop(fs::remove_file(beside(path, suffix)));
+        drop(disk.remove(&beside(path, suffix)));
     }
 }
 
@@ -212,3 +214,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod power_cut;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use std::{fs, io};
 
 use openclaw_domain::ports::{CrashHook, Durability};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 use tracing::Instrument as _;
 
+use super::disk::Disk;
 use super::error::WorkError;
 use super::journal::{LeaseClock, Line};
 use super::migrate;
@@ -18,9 +19,6 @@ use super::writer::{Sites, Writer};
 
 /// Name of the database below the state directory.
 pub const DATABASE_FILE: &str = "db/openclaw.db";
-
-/// A connection belongs to one thread, so SQLite need not lock it at every call.
-const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -33,6 +31,8 @@ pub struct Options {
     pub queue_max: usize,
     /// Jobs that may share one transaction.
     pub group_max: usize,
+    /// What the database is kept on.
+    pub disk: Disk,
     /// Is called around every write, by a test build.
     pub crash: Option<CrashHook>,
 }
@@ -40,7 +40,14 @@ pub struct Options {
 impl Options {
     /// Returns the options for a state directory.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
-        Self { state_dir: state_dir.into(), readers: 2, queue_max: 1024, group_max: 256, crash: None }
+        Self {
+            state_dir: state_dir.into(),
+            readers: 2,
+            queue_max: 1024,
+            group_max: 256,
+            disk: Disk::default(),
+            crash: None,
+        }
     }
 }
 
@@ -69,27 +76,25 @@ impl Store {
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let path = options.state_dir.join(DATABASE_FILE);
         make_private(&options.state_dir, &path)?;
-        let found = inspect(&path)?;
+        let found = inspect(&options.disk, &path)?;
         let known = schema::latest(STEPS);
         if found > known {
             return Err(OpenError::Newer { path, found, known });
         }
         if found < known {
-            migrate::migrate(&path, found, STEPS)?;
+            migrate::migrate(&options.disk, &path, found, STEPS)?;
         }
         Self::start(&path, &options).map_err(|error| OpenError::of(&path, error))
     }
 
     fn start(path: &Path, options: &Options) -> Result<Self, StartError> {
-        let db = Connection::open_with_flags(path, FLAGS)?;
+        let db = options.disk.open(path)?;
         schema::prepare_writer(&db)?;
         let clock = LeaseClock::default();
         clock.register(&db)?;
         let readers = (0..options.readers.clamp(1, 16))
             .map(|_| {
-                // Opened for writing too, because a reader of a write-ahead log
-                // must be able to make its index; `query_only` forbids the rest.
-                let db = Connection::open_with_flags(path, FLAGS)?;
+                let db = options.disk.open(path)?;
                 schema::prepare_reader(&db)?;
                 clock.register(&db)?;
                 Ok(db)
@@ -285,9 +290,9 @@ fn make_private(state_dir: &Path, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Returns the schema version of the file, 0 for an empty one.
-fn inspect(path: &Path) -> Result<u32, OpenError> {
+fn inspect(disk: &Disk, path: &Path) -> Result<u32, OpenError> {
     let read = || -> rusqlite::Result<(i32, u32, u32)> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = disk.open(path)?;
         db.busy_timeout(std::time::Duration::from_secs(5))?;
         let application = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = db.pragma_query_value(None, "user_version", |row| row.get(0))?;

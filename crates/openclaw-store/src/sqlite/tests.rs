@@ -352,7 +352,7 @@ async fn a_home_of_the_first_schema_keeps_its_runs_and_can_send() {
     std::fs::create_dir(folder.path().join("db")).unwrap();
     let path = folder.path().join(super::DATABASE_FILE);
     std::fs::write(&path, "").unwrap();
-    super::migrate::migrate(&path, 0, &super::schema::STEPS[..1]).unwrap();
+    super::migrate::migrate(&super::Disk::default(), &path, 0, &super::schema::STEPS[..1]).unwrap();
     let old = Connection::open(&path).unwrap();
     old.execute_batch(
         "insert into session(skey, agent, conversation, state, created_at, updated_at)

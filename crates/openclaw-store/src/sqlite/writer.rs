@@ -7,34 +7,21 @@
 //! the whole transaction is lost (a full disk), every job is tried again alone,
 //! so that only those that cannot be written fail. Jobs are therefore `Fn`.
 
+mod groups;
+
 use std::path::{Path, PathBuf};
 
 use openclaw_domain::ports::{CrashHook, Durability, Moment, Site};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::error::{Failure, WorkError};
+use groups::{Job, Message, Queue, Target};
 
 /// Queues work for the writing thread. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    /// Bounded: when it is full, callers wait. Nothing is lost.
-    queue: mpsc::Sender<Message>,
-}
-
-enum Message {
-    Job(Box<dyn Job>),
-    Close(oneshot::Sender<()>),
-}
-
-/// Work with its answer; erased so that the queue can hold any result.
-trait Job: Send {
-    fn durability(&self) -> Durability;
-    fn sites(&self) -> &Sites;
-    /// Runs the work; false when it must be rolled back.
-    fn run(&mut self, db: &Connection) -> bool;
-    /// Answers the caller, who may have gone.
-    fn answer(self: Box<Self>, committed: Result<(), Failure>);
+    queue: Queue<Connection>,
 }
 
 /// What a job writes, for a crash hook.
@@ -43,46 +30,6 @@ pub(super) struct Sites {
     pub(super) operation: &'static str,
     /// The events it carries; collected only while there is a hook.
     pub(super) events: Vec<&'static str>,
-}
-
-struct Pending<T, E, F> {
-    durability: Durability,
-    sites: Sites,
-    work: F,
-    result: Option<Result<T, WorkError<E>>>,
-    reply: oneshot::Sender<Result<T, WorkError<E>>>,
-}
-
-impl<T, E, F> Job for Pending<T, E, F>
-where
-    T: Send,
-    E: Send,
-    F: Fn(&Connection) -> Result<T, WorkError<E>> + Send,
-{
-    fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    fn sites(&self) -> &Sites {
-        &self.sites
-    }
-
-    fn run(&mut self, db: &Connection) -> bool {
-        let result = (self.work)(db);
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), Failure>) {
-        let own = self.result.unwrap_or(Err(WorkError::Failed(Failure::Closed)));
-        let result = match (own, committed) {
-            (Ok(_), Err(failure)) => Err(WorkError::Failed(failure)),
-            (own, _) => own,
-        };
-        // A caller that stopped waiting does not undo what was written.
-        drop(self.reply.send(result));
-    }
 }
 
 impl Writer {
@@ -95,9 +42,9 @@ impl Writer {
         group_max: usize,
         crash: Option<CrashHook>,
     ) -> std::io::Result<Self> {
-        let (queue, jobs) = mpsc::channel(queue_max.max(1));
-        let thread = Thread { db, path: path.to_owned(), jobs, group_max: group_max.max(1), synced: None, crash };
-        std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run())?;
+        let (queue, jobs) = groups::queue(queue_max.max(1));
+        let thread = Thread { db, path: path.to_owned(), synced: None, crash };
+        std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run(jobs, group_max.max(1)))?;
         Ok(Self { queue })
     }
 
@@ -110,83 +57,49 @@ impl Writer {
         E: Send + 'static,
         F: Fn(&Connection) -> Result<T, WorkError<E>> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Pending { durability, sites, work, result: None, reply });
-        self.queue.send(Message::Job(job)).await.map_err(|_| Failure::Closed)?;
-        answer.await.map_err(|_| Failure::Closed)?
+        self.queue.write(durability, sites, work).await
     }
 
     /// Writes what is queued, folds the log into the database and ends the thread.
     pub(super) async fn close(&self) {
-        let (done, ended) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            // An error means the thread has ended already, which is what we want.
-            drop(ended.await);
-        }
+        self.queue.close().await;
     }
 }
 
 struct Thread {
     db: Connection,
     path: PathBuf,
-    jobs: mpsc::Receiver<Message>,
-    group_max: usize,
     /// The durability the connection is set to; `None` before the first group.
     synced: Option<Durability>,
     crash: Option<CrashHook>,
 }
 
-impl Thread {
-    fn run(mut self) {
-        let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(self.group_max);
-        let mut closing = None;
-        while closing.is_none() {
-            match self.jobs.blocking_recv() {
-                Some(Message::Job(job)) => group.push(job),
-                Some(Message::Close(done)) => closing = Some(done),
-                None => break,
+impl Target for Thread {
+    type Cx = Connection;
+
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let result = self.transact(group);
+        match &result {
+            Ok(()) => group.iter().for_each(|job| self.reach(job.sites(), Moment::AfterCommit)),
+            Err(failure) => {
+                tracing::warn!(path = %self.path.display(), %failure, jobs = group.len(), "a write failed");
             }
-            while group.len() < self.group_max && closing.is_none() {
-                match self.jobs.try_recv() {
-                    Ok(Message::Job(job)) => group.push(job),
-                    Ok(Message::Close(done)) => closing = Some(done),
-                    Err(_) => break,
-                }
-            }
-            self.commit(&mut group);
         }
-        self.jobs.close();
+        result
+    }
+}
+
+impl Thread {
+    fn run(mut self, mut jobs: mpsc::Receiver<Message<Connection>>, group_max: usize) {
+        let closer = groups::serve(&mut self, &mut jobs, group_max);
+        jobs.close();
         if let Err(error) = self.db.execute_batch("pragma optimize; pragma wal_checkpoint(truncate);") {
             tracing::warn!(path = %self.path.display(), %error, "the write-ahead log was left in place");
         }
         drop(self.db);
-        if let Some(done) = closing {
+        if let Some(done) = closer {
             // The closer may have stopped waiting.
             done.send(()).ok();
-        }
-    }
-
-    /// Commits a group and answers its callers; leaves the group empty.
-    fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
-        if group.is_empty() {
-            return;
-        }
-        match self.transact(group) {
-            Ok(()) => {
-                group.iter().for_each(|job| self.reach(job.sites(), Moment::AfterCommit));
-                group.drain(..).for_each(|job| job.answer(Ok(())));
-            }
-            Err(failure) if group.len() == 1 => {
-                tracing::error!(path = %self.path.display(), %failure, "a write failed");
-                group.drain(..).for_each(|job| job.answer(Err(failure.clone())));
-            }
-            Err(failure) => {
-                tracing::warn!(path = %self.path.display(), %failure, jobs = group.len(), "writing them one by one");
-                for mut job in group.drain(..) {
-                    let committed = self.transact(std::slice::from_mut(&mut job));
-                    job.answer(committed);
-                }
-            }
         }
     }
 

@@ -100,15 +100,17 @@ impl Journal for Store {
         let mut state = self.state();
         let lease_until = state.lease_clock + TTL;
         let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
-        lane.open_run(run)?;
-        lane.check_turn(run)?;
+        // Whoever waits for a person waits on: a new owner answers nothing.
+        let waits = matches!(lane.open_run(run)?.record.status, Status::Waiting | Status::Attention);
+        if !waits {
+            lane.check_turn(run)?;
+        }
         let found = lane.open_run(run)?;
         let at = found.events.last().map_or(Timestamp(0), |event| event.at);
         found.record_all(vec![RunEvent::Claimed { owner: owner.to_owned() }], at);
         let attempts = found.record.details["attempts"].as_u64().unwrap_or(0) + 1;
         found.record.details = json!({ "attempts": attempts, "owner": owner });
-        // Whoever waits for a person waits on: a new owner answers nothing.
-        if !matches!(found.record.status, Status::Waiting | Status::Attention) {
+        if !waits {
             found.record.status = Status::Running;
         }
         found.lease_until = Some(lease_until);

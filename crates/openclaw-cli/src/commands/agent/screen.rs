@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::ask::{Answered, Kind};
 use crate::cx::Cx;
 use crate::out::number::{bytes, thousands};
 use crate::out::visible::{Shape, visible};
@@ -16,12 +17,24 @@ use crate::{peek, text};
 pub(super) struct Screen<'a, 'b> {
     cx: &'a Cx<'b>,
     is_mid_line: std::cell::Cell<bool>,
+    /// Whether the prompt of a question stands at the end of the screen.
+    is_asking: std::cell::Cell<bool>,
     pub(super) sign: progress::Sign,
 }
 
 impl<'a, 'b> Screen<'a, 'b> {
     pub(super) fn new(cx: &'a Cx<'b>) -> Self {
-        Self { cx, is_mid_line: std::cell::Cell::new(false), sign: progress::Sign::new() }
+        let (is_mid_line, is_asking) = Default::default();
+        Self { cx, is_mid_line, is_asking, sign: progress::Sign::new() }
+    }
+
+    /// Leaves the terminal to a question, or takes it back.
+    pub(super) fn asks(&self, is_asking: bool) {
+        if is_asking {
+            self.break_line();
+        }
+        self.is_asking.set(is_asking);
+        self.sign.hold(is_asking);
     }
 
     pub(super) fn show(&self, told: Told) {
@@ -42,17 +55,36 @@ impl<'a, 'b> Screen<'a, 'b> {
                 self.break_line();
                 self.cx.note(&activity(self.cx, &tool, &summary, outcome, took, size));
             }
-            Told::Answered { decision, .. } => {
-                let copy = match decision.as_str() {
-                    "allow-once" => &text::ALLOWED_ONCE,
-                    "allow-always" => &text::ALLOWED_ALWAYS,
-                    _ => &text::DENIED,
-                };
-                self.break_line();
-                self.cx.note(&Line::new().tone(Tone::Dim, format!("  {}", self.cx.say(copy, &[]))));
-            }
+            Told::Answered(answered) => self.answered(&answered),
             Told::ToolStarted { .. } | Told::Model { .. } | Told::Asked(_) => {}
         }
+    }
+
+    /// Ends the line of a prompt that nobody answered here.
+    pub(super) fn leave_question(&self) {
+        if self.is_asking.get() {
+            self.cx.err("\n");
+            self.asks(false);
+        }
+    }
+
+    fn answered(&self, answered: &Answered) {
+        let word = match (answered.kind, answered.answer.as_str()) {
+            (_, "") => self.cx.say(&text::tui::EXPIRED, &[]),
+            (Kind::Approval, "allow-once") => self.cx.say(&text::ALLOWED_ONCE, &[]),
+            (Kind::Approval, "allow-always") => self.cx.say(&text::ALLOWED_ALWAYS, &[]),
+            (Kind::Approval, _) => self.cx.say(&text::DENIED, &[]),
+            (Kind::Outcome, label) => visible(label, Shape::Cell),
+        };
+        let mut line = Line::new().tone(Tone::Dim, format!("  {word}"));
+        if self.is_asking.get() {
+            // The prompt is still there: somebody else was faster.
+            self.leave_question();
+            let by = visible(&answered.by, Shape::Cell);
+            line = line.tone(Tone::Dim, format!("  {}", self.cx.say(&text::ANSWERED_ELSEWHERE, &[("by", &by)])));
+        }
+        self.break_line();
+        self.cx.note(&line);
     }
 
     fn write(&self, text: &str) {

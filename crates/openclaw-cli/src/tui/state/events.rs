@@ -2,14 +2,16 @@
 //! conversation wait, so that nothing is shown out of order or twice.
 
 use openclaw_protocol::Event;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Effect, HELD_MAX, State, Step, Turn};
+use crate::ask::{Answered, Asking, Kind};
 use crate::peek;
 use crate::tui::approval::{ASKS_MAX, Ask};
 use crate::tui::card::Card;
 use crate::tui::row::Look;
 use crate::tui::text::{self, Copy};
+use crate::tui::width;
 
 /// Runs remembered after their end.
 const ENDED_MAX: usize = 32;
@@ -24,11 +26,6 @@ impl State {
     pub(super) fn event(&mut self, event: Event, effects: &mut Vec<Effect>) {
         let payload = event.payload.as_ref().unwrap_or(&Value::Null);
         match event.event.as_str() {
-            "exec.approval.requested" => self.asked(payload, effects),
-            "exec.approval.resolved" => {
-                let (id, by) = (peek::text(payload, "/id"), peek::text(payload, "/resolvedBy"));
-                self.answered(&id, &peek::text(payload, "/decision"), &by);
-            }
             "sessions.changed" if self.is_ours(payload) => self.row(&payload["session"]),
             "agent" | "chat" | "session.message" if self.is_ours(payload) => {
                 if self.behind_since.is_some() {
@@ -37,7 +34,11 @@ impl State {
                     self.said(&event, effects);
                 }
             }
-            _ => {}
+            name => match (Asking::read(name, payload), Answered::read(name, payload)) {
+                (Some(asking), _) => self.asked(&asking, effects),
+                (None, Some(answered)) => self.answered(&answered),
+                (None, None) => {}
+            },
         }
     }
 
@@ -75,13 +76,17 @@ impl State {
 
     fn stream(&mut self, payload: &Value, effects: &mut Vec<Effect>) {
         let (run, data) = (peek::text(payload, "/runId"), &payload["data"]);
-        if run.is_empty() || self.ended.contains(&run) {
+        if run.is_empty() || self.ended.contains(&run) || !self.takes(&run, payload) {
+            return;
+        }
+        if self.followed(&run, payload, effects) {
             return;
         }
         let phase = data["phase"].as_str().unwrap_or_default();
         match (payload["stream"].as_str().unwrap_or_default(), phase) {
             ("lifecycle", "end") => {
-                self.end(&run, &peek::text(data, "/stopReason"), peek::is(data, "/aborted"), effects);
+                let reason = self.stopped_by(&run, peek::text(data, "/stopReason"));
+                self.end(&run, &reason, peek::is(data, "/aborted"), effects);
             }
             ("lifecycle", "error") => self.fail(&run, &peek::text(data, "/error"), effects),
             ("lifecycle", _) => {
@@ -162,7 +167,7 @@ impl State {
             };
             let text =
                 step.as_str().map_or_else(|| peek::first_text(step, &["/text", "/step", "/title"]), ToOwned::to_owned);
-            Step { mark, text: crate::tui::width::safe_line(&text) }
+            Step { mark, text: width::safe_line(&text) }
         };
         self.plan = steps.unwrap_or_default().iter().take(STEPS_MAX).map(step).collect();
     }
@@ -186,6 +191,8 @@ impl State {
             return;
         }
         match payload["state"].as_str().unwrap_or_default() {
+            // What came before the end is still on its way.
+            "final" | "error" if self.is_following(&run) => {}
             "final" => {
                 self.transcript.final_text(&run, &message);
                 self.end(&run, "", false, effects);
@@ -269,7 +276,11 @@ impl State {
             let who = if reason.is_empty() || reason == "rpc" { text::YOU.in_lang(self.lang) } else { reason };
             self.print(Look::Waits, &text::STOPPED, &[("who", who)]);
         }
+        if self.is_following(run) {
+            self.following = None;
+        }
         let Some(turn) = self.turn.take_if(|turn| turn.run == run) else { return };
+        self.position = None;
         self.is_thinking = false;
         self.plan.clear();
         if !turn.then.is_empty() {
@@ -290,12 +301,12 @@ impl State {
         }
     }
 
-    pub(super) fn asked(&mut self, payload: &Value, effects: &mut Vec<Effect>) {
-        let (session, run) = Ask::belongs_to(payload);
+    pub(super) fn asked(&mut self, asking: &Asking, effects: &mut Vec<Effect>) {
+        let (session, run) = asking.belongs_to();
         let is_ours =
             session == self.session || self.turn.as_ref().is_some_and(|turn| !run.is_empty() && turn.run == run);
-        let Some(ask) = Ask::read(payload).filter(|_| is_ours) else { return };
-        if self.asks.len() >= ASKS_MAX || self.asks.iter().any(|known| known.id == ask.id) {
+        let Some(ask) = Ask::of(asking).filter(|_| is_ours) else { return };
+        if self.asks.len() >= ASKS_MAX || self.asks.iter().any(|known| known.is(asking.kind, &asking.id)) {
             return;
         }
         // An open list would take the keys without being seen.
@@ -304,19 +315,39 @@ impl State {
         effects.push(Effect::Bell);
     }
 
-    /// A question was decided, here or elsewhere: the block becomes its record.
-    pub(super) fn answered(&mut self, id: &str, decision: &str, by: &str) {
-        let Some(at) = self.asks.iter().position(|ask| ask.id == id) else { return };
+    /// A question was answered, here or elsewhere: the block becomes its record.
+    pub(super) fn answered(&mut self, answered: &Answered) {
+        let Some(at) = self.asks.iter().position(|ask| ask.is(answered.kind, &answered.id)) else { return };
         let Some(ask) = self.asks.remove(at) else { return };
-        let (look, say): (Look, &Copy) = match decision {
-            "allow-once" => (Look::Done, &text::ALLOWED_ONCE),
-            "allow-always" => (Look::Done, &text::ALLOWED_ALWAYS),
-            "deny" => (Look::Waits, &text::DENIED_BY),
-            _ => (Look::Waits, &text::EXPIRED),
+        let (look, say): (Look, &Copy) = match (answered.kind, answered.answer.as_str()) {
+            (Kind::Approval, "allow-once") => (Look::Done, &text::ALLOWED_ONCE),
+            (Kind::Approval, "allow-always") => (Look::Done, &text::ALLOWED_ALWAYS),
+            (Kind::Approval, "deny") => (Look::Waits, &text::DENIED_BY),
+            (Kind::Outcome, label) if !label.is_empty() => (Look::Done, &text::ANSWERED_BY),
+            (Kind::Approval | Kind::Outcome, _) => (Look::Waits, &text::EXPIRED),
         };
+        let by = answered.by.as_str();
         let who = if ask.is_sent || by.is_empty() { text::YOU.in_lang(self.lang) } else { by };
-        let words = text::fill(say.in_lang(self.lang), &[("who", &crate::tui::width::safe_line(who))]);
+        let values = [("who", &*width::safe_line(who)), ("answer", &*width::safe_line(&answered.answer))];
+        let words = text::fill(say.in_lang(self.lang), &values);
         self.record(&ask, look, &words);
+        if answered.is_denial() {
+            self.denied(&ask);
+        }
+    }
+
+    /// A denied call has no event of its own: its card is drawn from what was asked.
+    fn denied(&mut self, ask: &Ask) {
+        let (id, tool, arguments) = ask.asking.call();
+        let (_, run) = ask.asking.belongs_to();
+        if id.is_empty() || run.is_empty() {
+            return;
+        }
+        self.transcript.tool_began(&run, Card::began(&run, &id, &tool, &arguments, self.now));
+        if let Some(card) = self.transcript.card_mut(&id) {
+            card.ended("", true, &json!({ "status": "denied" }), None);
+        }
+        self.transcript.settle();
     }
 
     /// Takes a row of the list of conversations: the numbers of the footer.

@@ -138,11 +138,13 @@ impl State {
             // No key is the default.
             (Armed::Yes, KeyCode::Enter) if !has_modifier(key) => {}
             (Armed::Yes, KeyCode::Char('b')) if !has_modifier(key) => ask.scroll_by(1, columns, height),
-            (Armed::Yes, KeyCode::Char('n')) if !has_modifier(key) && !ask.is_sent => self.is_note = true,
+            (Armed::Yes, KeyCode::Char('n')) if !has_modifier(key) && !ask.is_sent && ask.takes_note() => {
+                self.is_note = true;
+            }
             (Armed::Yes, KeyCode::Char(c)) if !has_modifier(key) => match ask.decision(c) {
-                Some(decision) => self.resolve(decision, effects),
+                Some(decision) => self.resolve(&decision, effects),
                 // An answer that may not be given yet is not typed into the line either.
-                None if matches!(c, 'a' | 'w') => {}
+                None if ask.means(c) => {}
                 None => return false,
             },
             (Armed::Yes, _) => return false,
@@ -163,9 +165,9 @@ impl State {
         self.is_ask_focused = false;
         let Some(ask) = self.asks.front_mut().filter(|ask| !ask.is_sent) else { return };
         ask.is_sent = true;
-        let id = ask.id.clone();
-        let params = json!({ "id": id, "decision": decision });
-        effects.push(call(Asked::Resolve { id, decision: decision.to_owned() }, "exec.approval.resolve", params));
+        let (method, params) = ask.asking.reply(decision);
+        let asked = Asked::Resolve { kind: ask.asking.kind, id: ask.id.clone(), answer: decision.to_owned() };
+        effects.push(call(asked, method, params));
     }
 
     /// Keys with a meaning of their own; false when the key edits the line.

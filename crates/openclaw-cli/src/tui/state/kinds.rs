@@ -5,6 +5,11 @@ use crossterm::event::KeyEvent;
 use openclaw_protocol::Event;
 use serde_json::Value;
 
+use crate::ask::Kind;
+
+/// The capability of events that say where a run stands.
+pub(crate) const CURSORS: &str = "run-cursor";
+
 /// Something that happened.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -46,16 +51,23 @@ pub(crate) enum Asked {
     History {
         round: u32,
     },
+    /// A run from the last position on.
+    Follow {
+        run: String,
+    },
     Send {
         run: String,
         text: String,
         is_steer: bool,
     },
     Resolve {
+        kind: Kind,
         id: String,
-        decision: String,
+        answer: String,
     },
-    Approvals {
+    /// The open questions of a kind.
+    Open {
+        kind: Kind,
         is_asked: bool,
     },
     Sessions,
@@ -72,12 +84,22 @@ pub(crate) enum Link {
     Live {
         address: String,
         version: String,
+        offers: Offers,
     },
     /// `retry_at` in milliseconds since 1970.
     Offline {
         cause: String,
         retry_at: i64,
     },
+}
+
+/// What the gateway can do besides what every gateway can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Offers {
+    /// Questions about outcomes.
+    pub(crate) questions: bool,
+    /// A run may be followed from any position.
+    pub(crate) cursors: bool,
 }
 
 /// How much may move by itself.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Asked, Effect, State, call};
+use crate::ask::Kind;
 use crate::out::time;
 use crate::peek;
 use crate::text::Lang;
@@ -77,7 +78,10 @@ impl State {
             }
             Verb::Abort if self.turn.is_none() => self.say(&text::NOTHING_RUNS, &[]),
             Verb::Abort => self.interrupt(effects),
-            Verb::Approve => effects.push(call(Asked::Approvals { is_asked: true }, "exec.approval.list", json!({}))),
+            Verb::Approve => {
+                self.list_asks(Kind::Outcome, true, effects);
+                self.list_asks(Kind::Approval, true, effects);
+            }
             Verb::Status => effects.push(call(Asked::Status { at: self.now }, "health", json!({}))),
             Verb::Tool => self.open_card(),
             Verb::Thought if self.thought.is_empty() => self.say(&text::NO_THOUGHT, &[]),

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Asked, Effect, Link, State, Turn, call, lists};
+use crate::ask::{self, Answered, Asking, Kind};
 use crate::out::time;
 use crate::peek;
+use crate::tui::approval::Ask;
 use crate::tui::pick::Pick;
 use crate::tui::row::Look;
 use crate::tui::text;
@@ -17,12 +19,14 @@ impl State {
             Err(cause) => return self.refused(asked, &width::safe_line(&cause), effects),
         };
         match asked {
-            Asked::Plain(_) | Asked::Quiet => {}
+            Asked::Plain(_) | Asked::Quiet | Asked::Follow { .. } => {}
             Asked::History { round } if round == self.round => self.history(&answer, effects),
             Asked::History { .. } => {}
             Asked::Send { run, is_steer, .. } => self.sent(&run, is_steer, &answer),
-            Asked::Resolve { id, decision } => self.answered(&id, &decision, ""),
-            Asked::Approvals { is_asked } => self.approvals(&answer, is_asked, effects),
+            Asked::Resolve { kind, id, answer } => {
+                self.answered(&Answered { kind, id, answer, by: String::new() });
+            }
+            Asked::Open { kind, is_asked } => self.open_asks(kind, &answer, is_asked, effects),
             Asked::Sessions => self.open(Pick::new(lists::sessions(&answer, self.now, self.lang))),
             Asked::Models => self.open(Pick::new(lists::models(&answer))),
             Asked::Chose("model", name) => {
@@ -42,6 +46,7 @@ impl State {
     fn refused(&mut self, asked: Asked, cause: &str, effects: &mut Vec<Effect>) {
         match asked {
             Asked::Quiet => {}
+            Asked::Follow { run } => self.unfollow(&run, effects),
             Asked::Send { run, text, is_steer } => {
                 self.steers.retain(|steer| steer.run != run);
                 self.echoes.retain(|(id, _)| *id != run);
@@ -55,12 +60,12 @@ impl State {
                 }
                 self.print(Look::Failed, &text::NOT_SENT, &[("cause", cause)]);
             }
-            Asked::Resolve { id, .. } => {
-                if let Some(ask) = self.asks.iter_mut().find(|ask| ask.id == id) {
+            Asked::Resolve { kind, id, .. } => {
+                if let Some(ask) = self.asks.iter_mut().find(|ask| ask.is(kind, &id)) {
                     ask.is_sent = false;
                 }
-                self.say(&text::FAILED_TO, &[("what", "approval"), ("cause", cause)]);
-                effects.push(call(Asked::Approvals { is_asked: false }, "exec.approval.list", json!({})));
+                self.say(&text::FAILED_TO, &[("what", kind.name()), ("cause", cause)]);
+                self.list_asks(kind, false, effects);
             }
             Asked::History { round } => {
                 if round == self.round {
@@ -77,7 +82,9 @@ impl State {
                 }
                 self.print(Look::Failed, &text::FAILED_TO, &[("what", what), ("cause", cause)]);
             }
-            Asked::Approvals { .. } => self.say(&text::FAILED_TO, &[("what", "exec.approval.list"), ("cause", cause)]),
+            Asked::Open { kind, .. } => {
+                self.say(&text::FAILED_TO, &[("what", list_of(kind)), ("cause", cause)]);
+            }
             Asked::Sessions => {
                 self.print(Look::Failed, &text::FAILED_TO, &[("what", "sessions.list"), ("cause", cause)]);
             }
@@ -92,7 +99,7 @@ impl State {
         match asked {
             Asked::Send { run, text, is_steer: false } => self.unsure.push((run, text)),
             // Read again once the connection is back.
-            Asked::Quiet | Asked::History { .. } | Asked::Approvals { .. } => {}
+            Asked::Quiet | Asked::Follow { .. } | Asked::History { .. } | Asked::Open { .. } => {}
             other => self.refused(other, text::OFFLINE_KEPT.in_lang(self.lang), effects),
         }
     }
@@ -129,6 +136,9 @@ impl State {
         let clock = self.clock;
         let mut owner = String::new();
         for message in peek::list(answer, "/messages") {
+            if self.is_told_by_following(message, &mut owner) {
+                continue;
+            }
             let is_new = peek::int(message, "/__openclaw/seq").is_none_or(|seq| !self.transcript.has_seen(seq));
             if peek::text(message, "/role") == "user" && is_new && (!is_first || self.echo_of(message).is_some()) {
                 self.heard(message);
@@ -151,8 +161,27 @@ impl State {
         self.release(effects);
     }
 
+    /// Tells whether an entry belongs to a run that is followed: its events tell it in order.
+    fn is_told_by_following(&self, message: &Value, owner: &mut String) -> bool {
+        match peek::text(message, "/role").as_str() {
+            "user" => false,
+            "assistant" => {
+                let run = peek::text(message, "/__openclaw/runId");
+                let is_followed = self.is_following(&run);
+                if is_followed {
+                    *owner = run;
+                }
+                is_followed
+            }
+            _ => self.is_following(owner),
+        }
+    }
+
     /// Takes up the run that goes on, or ends the one that ended while nobody looked.
     fn in_flight(&mut self, answer: &Value, behind_since: i64, effects: &mut Vec<Effect>) {
+        if self.turn.as_ref().is_some_and(|turn| self.is_following(&turn.run)) {
+            return;
+        }
         let run = peek::text(answer, "/inFlightRun/runId");
         if !run.is_empty() && !self.ended.contains(&run) {
             let began_at = peek::int(answer, "/inFlightRun/startedAt").unwrap_or(self.now);
@@ -174,13 +203,30 @@ impl State {
         }
     }
 
-    fn approvals(&mut self, answer: &Value, is_asked: bool, effects: &mut Vec<Effect>) {
-        let listed = answer.as_array().map_or_else(|| peek::list(answer, "/approvals"), Vec::as_slice);
-        for payload in listed {
-            self.asked(payload, effects);
+    /// Asks the gateway for the open questions of a kind.
+    pub(super) fn list_asks(&self, kind: Kind, is_asked: bool, effects: &mut Vec<Effect>) {
+        let is_offered = match (&self.link, kind) {
+            (Some(Link::Live { offers, .. }), Kind::Outcome) => offers.questions,
+            (_, Kind::Approval) => true,
+            (Some(Link::Offline { .. }) | None, Kind::Outcome) => false,
+        };
+        if is_offered {
+            effects.push(call(Asked::Open { kind, is_asked }, list_of(kind), json!({})));
         }
-        self.asks.retain(|ask| listed.iter().any(|payload| payload["id"] == ask.id.as_str()));
-        if is_asked && self.asks.is_empty() {
+    }
+
+    fn open_asks(&mut self, kind: Kind, answer: &Value, is_asked: bool, effects: &mut Vec<Effect>) {
+        let at = match kind {
+            Kind::Approval => "/approvals",
+            Kind::Outcome => "/questions",
+        };
+        let listed = answer.as_array().map_or_else(|| peek::list(answer, at), Vec::as_slice);
+        for payload in listed {
+            self.asked(&Asking::of(kind, payload), effects);
+        }
+        let is_open = |ask: &Ask| listed.iter().any(|payload| payload["id"] == ask.id.as_str());
+        self.asks.retain(|ask| ask.asking.kind != kind || is_open(ask));
+        if is_asked && kind == Kind::Approval && self.asks.is_empty() {
             self.say(&text::NO_APPROVALS, &[]);
         }
     }
@@ -192,5 +238,13 @@ impl State {
         let line = format!("{address}  {}  {}", self.session, self.model);
         let rows = width::wrap(&[crate::tui::row::Span::new(Look::Dim, width::safe_line(&line))], self.columns);
         self.transcript.note(rows);
+    }
+}
+
+/// Names the method that lists open questions of a kind.
+fn list_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Approval => ask::APPROVALS,
+        Kind::Outcome => ask::QUESTIONS,
     }
 }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod asks;
+mod follow;
+
 static IDS: AtomicU32 = AtomicU32::new(0);
 
 /// A terminal UI without a terminal.
@@ -38,7 +41,11 @@ impl Bench {
             clock: |_| "14:03".to_owned(),
         });
         let mut bench = Bench { state, now: 10_000, effects: Vec::new(), printed: Vec::new() };
-        bench.input(Input::Link(Link::Live { address: "test".to_owned(), version: "1".to_owned() }));
+        bench.input(Input::Link(Link::Live {
+            address: "test".to_owned(),
+            version: "1".to_owned(),
+            offers: Offers::default(),
+        }));
         bench.history(json!({"messages": [], "sessionInfo": {}}));
         bench.printed.clear();
         bench.effects.clear();
@@ -412,7 +419,11 @@ fn history_read_again_neither_loses_nor_doubles() {
     bench.stream(&run, "assistant", json!({"text": "Let me", "delta": "Let me", "itemId": "a:1"}));
     bench.input(Input::Link(Link::Offline { cause: "gone".to_owned(), retry_at: 0 }));
     bench.now += 5000;
-    bench.input(Input::Link(Link::Live { address: "test".to_owned(), version: "1".to_owned() }));
+    bench.input(Input::Link(Link::Live {
+        address: "test".to_owned(),
+        version: "1".to_owned(),
+        offers: Offers::default(),
+    }));
     bench.history(json!({"messages": stored(&run), "sessionInfo": {"hasActiveRun": false}}));
     assert_eq!(bench.printed, whole.printed);
     assert!(bench.state.turn.is_none());
@@ -429,7 +440,11 @@ fn a_message_of_unknown_fate_is_sent_again_under_its_id_only_if_it_did_not_arriv
         bench.calls("chat.send");
         bench.input(Input::Lost(Asked::Send { run: run.clone(), text: "go".to_owned(), is_steer: false }));
         bench.input(Input::Link(Link::Offline { cause: "gone".to_owned(), retry_at: 0 }));
-        bench.input(Input::Link(Link::Live { address: "test".to_owned(), version: "1".to_owned() }));
+        bench.input(Input::Link(Link::Live {
+            address: "test".to_owned(),
+            version: "1".to_owned(),
+            offers: Offers::default(),
+        }));
         let entry =
             json!({"role": "user", "content": "go", "idempotencyKey": format!("{run}:user"), "__openclaw": {"seq": 1}});
         let messages = if has_arrived { json!([entry]) } else { json!([]) };
@@ -447,7 +462,11 @@ fn an_answer_of_the_connection_before_is_not_taken_for_the_current_one() {
     let mut bench = Bench::new(100, 30);
     bench.input(Input::Gap);
     let old = bench.state.round;
-    bench.input(Input::Link(Link::Live { address: "test".to_owned(), version: "1".to_owned() }));
+    bench.input(Input::Link(Link::Live {
+        address: "test".to_owned(),
+        version: "1".to_owned(),
+        offers: Offers::default(),
+    }));
     bench.input(Input::Reply(Asked::History { round: old }, Err("closed".to_owned())));
     assert!(bench.state.behind_since.is_some());
     assert!(bench.printed.is_empty());

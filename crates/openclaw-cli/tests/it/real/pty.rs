@@ -77,10 +77,18 @@ impl Terminal {
         self.seen.0.lock().unwrap().text.clone()
     }
 
+    /// Tells the program to end.
+    pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Kills the program with SIGKILL; returns everything that came.
     pub(crate) fn kill(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        self.signal(rustix::process::Signal::KILL);
         let status = self.child.wait().unwrap();
         assert!(!status.success(), "{status}");
         self.all()

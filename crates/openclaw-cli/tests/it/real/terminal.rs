@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use openclaw_testkit::latch::Latch;
-use openclaw_testkit::server::{Reply, Script};
+use openclaw_testkit::server::{Lint, Reply, Script};
 use serde_json::{Value, json};
 
 use super::pty::Terminal;
-use super::{Home, Model};
+use super::{Home, Model, until};
 
 /// Tokens of the long answer, and the pause after each.
 const TOKENS: usize = 600;
@@ -81,6 +81,93 @@ fn a_question_answered_by_another_client_closes_before_anything_else_happens() {
     // The call stands there as denied: neither as done nor as failed.
     let shown = first.all();
     assert!(!shown.contains("failed") && !shown.contains("ok"), "{shown}");
+}
+
+#[test]
+fn a_question_of_agent_closes_when_another_client_answers_it_and_the_next_is_answered_here() {
+    let door = Latch::new();
+    let its = door.clone();
+    let turns = std::sync::atomic::AtomicUsize::new(0);
+    let model =
+        Model::start(Script::answering(move |_| match turns.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Reply::new().call("exec", &json!({"command": "touch first.txt"})),
+            1 => Reply::new().hold(&its).call("exec", &json!({"command": "touch second.txt"})),
+            _ => Reply::say("so be it"),
+        }));
+    let home = Home::with_model(&model.url(), json!({}));
+    let _gateway = home.gateway();
+    let mut agent = home.terminal(&["agent", "make the files"], 100, 30);
+    agent.wait("touch first.txt");
+    agent.wait("Allow? ");
+    let listed = home.run(&["approvals", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let id = listed["data"]["approvals"][0]["id"].as_str().unwrap().to_owned();
+    assert!(home.run(&["approvals", "deny", &id]).status.success());
+    // The model says nothing yet: only the answer itself can have closed the question.
+    agent.wait("denied  (answered elsewhere");
+    let call = agent.wait("touch first.txt");
+    assert!(call.contains("x exec"), "{call:?}");
+    model.wait("the model to be told", door.reached());
+    door.open();
+    agent.wait("touch second.txt");
+    agent.wait("Allow? ");
+    agent.send("d\n");
+    agent.wait("denied");
+    agent.wait("so be it");
+    let (status, shown) = agent.end();
+    assert!(status.success() && !shown.contains("failed"), "{shown}");
+    let is_there = |name: &str| home.path(&format!(".openclaw/workspace/{name}.txt")).exists();
+    assert!(!is_there("first") && !is_there("second"));
+}
+
+#[test]
+fn a_model_server_that_is_found_makes_it_three_questions() {
+    // A server on this machine wants no key.
+    let script = Script::answering(|_| Reply::say("Hello, I am ready to work.")).lint(Lint::off());
+    let model = Model::start_where_it_is_found(script);
+    let home = Home::empty();
+    let mut terminal = home.terminal(&["onboard"], 100, 40);
+    let shown = terminal.wait("Choose [1]: ");
+    let address = model.url().trim_start_matches("http://").to_owned();
+    let option = shown.lines().find(|line| line.contains(&address) && line.contains("found"));
+    let option = option.unwrap_or_else(|| panic!("{address} is not among {shown}"));
+    let number = option.split_whitespace().find(|word| word.parse::<u8>().is_ok()).unwrap().to_owned();
+    terminal.send(&format!("{number}\n"));
+    terminal.wait("Folder [");
+    terminal.send(&format!("{}\n", home.path("work").display()));
+    terminal.wait("Choose [1]: ");
+    terminal.send("\n");
+    terminal.wait("Hello, I am ready to work.");
+    terminal.wait("ok ready: ");
+    let all = terminal.all();
+    // The three that were answered, and no other.
+    let asked = |prompt: &str| all.matches(prompt).count();
+    assert_eq!((asked("Choose [1]: "), asked("Folder ["), asked("(hidden)"), asked("base URL")), (2, 1, 0, 0), "{all}");
+}
+
+#[test]
+fn an_editor_that_is_open_ends_with_the_conversation() {
+    let model = Model::start(Script::default());
+    let home = Home::with_model(&model.url(), json!({}));
+    home.write("stay.sh", "echo $$ > \"$HOME/editor\"; read line < /dev/tty\n");
+    let _gateway = home.gateway();
+    let editor = ("EDITOR".to_owned(), format!("/bin/sh {}", home.path("stay.sh").display()));
+    let mut chat = home.terminal_with(&["chat"], 100, 30, &[editor]);
+    chat.wait("connected to gateway");
+    chat.send("\x1b[200~words typed\x1b[201~");
+    chat.wait("words typed");
+    chat.send("\u{7}");
+    let pid = || std::fs::read_to_string(home.path("editor")).unwrap_or_default().trim().to_owned();
+    until("the editor to be open", || !pid().is_empty());
+    let process = std::path::Path::new("/proc").join(pid());
+    assert!(process.exists());
+    chat.terminate();
+    let (_, shown) = chat.end();
+    until("the editor to end", || !process.exists());
+    assert!(!shown.contains("not edited"), "{shown}");
+    // What was typed is there again.
+    let mut chat = home.terminal(&["chat"], 100, 30);
+    chat.wait("words typed");
 }
 
 #[test]

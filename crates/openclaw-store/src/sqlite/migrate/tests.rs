@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Step, migrate};
+use super::{Disk, Step, migrate};
 
 const V1: Step = Step { to: 1, sql: "create table note(text text not null) strict", recounts: &[] };
 const V2: Step = Step { to: 2, sql: "alter table note add column at integer not null default 0", recounts: &[] };
@@ -22,7 +22,7 @@ impl Old {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("openclaw.db");
         std::fs::write(&path, "").unwrap();
-        migrate(&path, 0, &[V1]).unwrap();
+        migrate(&Disk::default(), &path, 0, &[V1]).unwrap();
         let db = Connection::open(&path).unwrap();
         db.execute_batch("insert into note values ('one'); pragma wal_checkpoint(truncate);").unwrap();
         db.execute_batch("pragma wal_autocheckpoint = 0; insert into note values ('two');").unwrap();
@@ -69,7 +69,7 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn rows_are_carried_over_and_the_old_file_is_kept() {
     let (folder, path) = Old::new().killed();
-    migrate(&path, 1, &[V1, V2]).unwrap();
+    migrate(&Disk::default(), &path, 1, &[V1, V2]).unwrap();
     assert_eq!((version(&path), notes(&path)), (2, vec!["one".to_owned(), "two".to_owned()]));
     let backup = folder.path().join("openclaw.db.bak-v1");
     assert_eq!((version(&backup), notes(&backup)), (1, vec!["one".to_owned(), "two".to_owned()]));
@@ -79,7 +79,7 @@ fn rows_are_carried_over_and_the_old_file_is_kept() {
 #[test]
 fn a_step_that_loses_rows_is_refused_and_changes_nothing() {
     let (folder, path) = Old::new().killed();
-    let message = migrate(&path, 1, &[V1, LOSES_ROWS]).unwrap_err().to_string();
+    let message = migrate(&Disk::default(), &path, 1, &[V1, LOSES_ROWS]).unwrap_err().to_string();
     assert!(message.contains("table note has 1 rows instead of 2"), "{message}");
     assert_eq!((version(&path), notes(&path).len()), (1, 2));
     assert_eq!(names(folder.path()), ["openclaw.db"]);
@@ -88,14 +88,14 @@ fn a_step_that_loses_rows_is_refused_and_changes_nothing() {
 #[test]
 fn a_step_may_say_that_it_changes_the_number_of_rows() {
     let (_folder, path) = Old::new().killed();
-    migrate(&path, 1, &[V1, MERGES_ROWS]).unwrap();
+    migrate(&Disk::default(), &path, 1, &[V1, MERGES_ROWS]).unwrap();
     assert_eq!((version(&path), notes(&path).len()), (2, 1));
 }
 
 #[test]
 fn a_step_that_fails_changes_nothing() {
     let (folder, path) = Old::new().killed();
-    let message = migrate(&path, 1, &[V1, BROKEN]).unwrap_err().to_string();
+    let message = migrate(&Disk::default(), &path, 1, &[V1, BROKEN]).unwrap_err().to_string();
     assert!(message.contains("from schema 1 to 2") && message.contains("left as it is"), "{message}");
     assert_eq!((version(&path), notes(&path).len()), (1, 2));
     assert_eq!(names(folder.path()), ["openclaw.db"]);
@@ -105,7 +105,7 @@ fn a_step_that_fails_changes_nothing() {
 fn what_a_killed_attempt_left_is_not_used() {
     let (folder, path) = Old::new().killed();
     std::fs::write(folder.path().join("openclaw.db.migrating"), "half a copy").unwrap();
-    migrate(&path, 1, &[V1, V2]).unwrap();
+    migrate(&Disk::default(), &path, 1, &[V1, V2]).unwrap();
     assert_eq!(notes(&path).len(), 2);
 }
 
@@ -113,7 +113,7 @@ fn what_a_killed_attempt_left_is_not_used() {
 fn an_earlier_backup_is_never_overwritten() {
     let (folder, path) = Old::new().killed();
     std::fs::write(folder.path().join("openclaw.db.bak-v1"), "precious").unwrap();
-    migrate(&path, 1, &[V1, V2]).unwrap();
+    migrate(&Disk::default(), &path, 1, &[V1, V2]).unwrap();
     assert_eq!(std::fs::read_to_string(folder.path().join("openclaw.db.bak-v1")).unwrap(), "precious");
     assert_eq!(notes(&folder.path().join("openclaw.db.bak-v1.2")).len(), 2);
 }
@@ -126,6 +126,6 @@ fn a_broken_original_is_refused() {
     let last = bytes.len() - 4096;
     bytes[last..].fill(0xAA);
     std::fs::write(&path, bytes).unwrap();
-    assert!(migrate(&path, 1, &[V1, V2]).is_err());
+    assert!(migrate(&Disk::default(), &path, 1, &[V1, V2]).is_err());
     assert_eq!(names(folder.path()), ["openclaw.db"]);
 }
