@@ -10,6 +10,7 @@ mod deliveries;
 mod flawed;
 mod harness;
 mod instances;
+mod instances_taken;
 mod leases;
 mod ledger;
 mod limits;

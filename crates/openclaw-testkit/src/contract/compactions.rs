@@ -13,7 +13,7 @@ use openclaw_domain::ports::{Admitted, Batch, Compactions, Durability, Journal, 
 use openclaw_domain::run::Status;
 use openclaw_domain::session::{EntryQuery, SessionChange};
 
-use super::journal::{admission, key, run_id};
+use super::journal::{admission, key, own_instance, run_id};
 
 /// Checks every rule; `make` returns a fresh, empty store.
 pub async fn compactions<S, F>(make: F)
@@ -24,6 +24,7 @@ where
     the_newest_that_was_not_undone_is_current(&*make()).await;
     a_run_s_compaction_is_kept_with_its_event(&*make()).await;
     a_fenced_batch_keeps_no_compaction(&*make()).await;
+    an_instance_s_compaction_is_not_the_session_s(&*make()).await;
     a_new_conversation_has_none(&*make()).await;
     turns_stay_as_they_are(&*make()).await;
     unknown_ones_are_named(&*make()).await;
@@ -97,6 +98,14 @@ async fn a_fenced_batch_keeps_no_compaction<S: Compactions + Journal + Sessions>
     let refused = store.append(batch(&key, epoch, seq.next(), "too late")).await;
     assert_eq!(refused, Err(JournalError::Fenced(run_id("r1"))));
     assert_eq!(store.current(&key).await.unwrap(), None);
+}
+
+async fn an_instance_s_compaction_is_not_the_session_s<S: Compactions + Journal + Sessions>(store: &S) {
+    let key = key("instance");
+    let Admitted::New { epoch, seq, .. } = store.admit(own_instance(&key, "r1", "hi")).await.unwrap() else { panic!() };
+    store.append(batch(&key, epoch, seq.next(), "by an instance")).await.unwrap();
+    assert_eq!(store.current(&key).await.unwrap(), None);
+    assert_eq!(store.history(&key, 10).await.unwrap(), []);
 }
 
 async fn a_new_conversation_has_none<S: Compactions + Sessions>(store: &S) {

@@ -71,17 +71,16 @@ impl Journal for Store {
             accepted_at: at,
             details,
         };
-        let mut run =
-            Run {
-                order,
-                record,
-                request,
-                is_own,
-                events: Vec::new(),
-                settled: BTreeSet::new(),
-                checkpoint: None,
-                lease_until,
-            };
+        let mut run = Run {
+            order,
+            record,
+            request,
+            is_own,
+            events: Vec::new(),
+            settled: BTreeSet::new(),
+            checkpoint: None,
+            lease_until,
+        };
         run.record_all(events, at);
         let (epoch, seq) = (run.record.epoch, run.record.seq);
         lane.runs.insert(id.clone(), run);
