@@ -12,8 +12,8 @@ use openclaw_store::sqlite::Store;
 use openclaw_testkit::model::Turn;
 use openclaw_testkit::observer::PATIENCE;
 use openclaw_testkit::{
-    AllowAll, FakeClock, FakeNet, FakeProcesses, FixedCatalog, FixedContext, Latch, MemoryFiles, MemoryScratches, Recorder,
-    ScriptedModel,
+    AllowAll, FakeClock, FakeNet, FakeProcesses, FixedCatalog, FixedContext, Latch, MemoryFiles, MemoryScratches,
+    Recorder, ScriptedModel,
 };
 
 const RUNS: usize = 1000;
