@@ -69,7 +69,7 @@ impl Engine {
         };
         self.sweep(&found.instances).await;
         for left in found.instances {
-            instances::take_up(&self.shared, left.standing, left.terms);
+            instances::take_up(&self.shared, *left.standing, left.terms);
         }
         Ok(found.count)
     }

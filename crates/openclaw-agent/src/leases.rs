@@ -15,7 +15,7 @@ use openclaw_domain::lease::{MARGIN, RENEW_EVERY, TTL};
 use openclaw_domain::ports::RunRecord;
 use openclaw_domain::{Fault, SessionKey};
 
-use crate::command::{Command, Recovered};
+use crate::command::Command;
 use crate::instances;
 use crate::recover::{self, Expired};
 use crate::shared::Shared;
@@ -145,13 +145,13 @@ async fn take_over(shared: &Arc<Shared>, record: &RunRecord, told: &mut BTreeSet
     // One of our own that does not work broke, and its end is still to be recorded.
     let found = match (is_own, is_instance) {
         (true, true) => return instances::settle_late(shared, record).await,
-        (true, false) => Expired::Turn(Recovered::default()),
+        (true, false) => Expired::Turn(Box::default()),
         (false, _) => recover::expired(shared, record).await?,
     };
     match found {
-        Expired::Turn(found) => crate::engine::tell(shared, &record.session, Command::Recover(Box::new(found))),
+        Expired::Turn(found) => crate::engine::tell(shared, &record.session, Command::Recover(found)),
         Expired::Instance(left) => {
-            instances::take_up(shared, left.standing, left.terms);
+            instances::take_up(shared, *left.standing, left.terms);
             Ok(())
         }
     }

@@ -41,13 +41,13 @@ pub(crate) struct Found {
 
 /// A request whose instance was left.
 pub(crate) struct Left {
-    pub(crate) standing: Interrupted,
+    pub(crate) standing: Box<Interrupted>,
     pub(crate) terms: ThreadBound,
     accepted_at: Timestamp,
 }
 
 impl Left {
-    fn of(standing: Interrupted, record: &RunRecord) -> Result<Self, Interrupted> {
+    fn of(standing: Box<Interrupted>, record: &RunRecord) -> Result<Self, Box<Interrupted>> {
         match standing.runtime.thread_bound().copied() {
             Some(terms) => Ok(Self { standing, terms, accepted_at: record.accepted_at }),
             None => Err(standing),
@@ -99,9 +99,9 @@ async fn recover_session(
     for record in records {
         match rebuild::rebuild(shared, key, &record).await? {
             Rebuilt::Waiting(request) => waiting.push((record, *request)),
-            Rebuilt::Begun(standing) => match Left::of(*standing, &record) {
+            Rebuilt::Begun(standing) => match Left::of(standing, &record) {
                 Ok(left) => instances.push(left),
-                Err(interrupted) if found.interrupted.is_none() => found.interrupted = Some(interrupted),
+                Err(interrupted) if found.interrupted.is_none() => found.interrupted = Some(*interrupted),
                 Err(_another) => {}
             },
             Rebuilt::Nothing => {}
@@ -133,7 +133,7 @@ async fn recover_session(
 /// A run whose owner let its lease expire, by who goes on with it.
 pub(crate) enum Expired {
     /// Its session's actor.
-    Turn(Recovered),
+    Turn(Box<Recovered>),
     /// An instance of its own.
     Instance(Box<Left>),
 }
@@ -146,14 +146,14 @@ pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Expir
     // Whether it began says its journal, whatever its owner left as its status.
     let record = RunRecord { status: Status::Running, ..record.clone() };
     match rebuild::rebuild(shared, key, &record).await? {
-        Rebuilt::Begun(standing) => match Left::of(Interrupted { is_expired: true, ..*standing }, &record) {
+        Rebuilt::Begun(standing) => match Left::of(Box::new(Interrupted { is_expired: true, ..*standing }), &record) {
             Ok(left) => return Ok(Expired::Instance(Box::new(left))),
-            Err(interrupted) => found.interrupted = Some(interrupted),
+            Err(interrupted) => found.interrupted = Some(*interrupted),
         },
         Rebuilt::Waiting(request) => found.waiting.push(*request),
         Rebuilt::Nothing => {}
     }
-    Ok(Expired::Turn(found))
+    Ok(Expired::Turn(Box::new(found)))
 }
 
 /// Returns what a run was accepted to be served by.

@@ -1,10 +1,11 @@
 //! Rebuilds one run from its checkpoint and journal, and finds its place in the transcript.
 
+use openclaw_domain::approval::Approval;
 use openclaw_domain::compaction::Kept;
 use std::time::Duration;
 
 use openclaw_domain::session::{Entry, EntryQuery};
-use openclaw_domain::{Timestamp, Turn};
+use openclaw_domain::{Question, Timestamp, Turn};
 
 use super::*;
 use crate::checkpoint;
@@ -22,22 +23,9 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
     let (kept, kept_at) = kept.map_or((None, None), |(state, at)| (Some(state), Some(at)));
     let after = kept.as_ref().map_or(Seq(0), |state| state.seq);
     let tail = events_after(shared, key, &record.id, after).await?;
-    let known = kept.as_ref().and_then(|state| Some((state.request.clone()?, state.began_after?, state.runtime)));
-    let (request, head, runtime) = match known {
-        Some(known) => known,
-        None => match (accepted_in(&tail), head_of(&tail)) {
-            // What an instance sees is settled when it is accepted, so that is where it begins.
-            (Some((request, runtime)), Some(head))
-                if record.status != Status::Queued || runtime.thread_bound().is_some() =>
-            {
-                (request, head, runtime)
-            }
-            (Some((request, _)), _) => return Ok(Rebuilt::Waiting(Box::new(request))),
-            (None, _) => {
-                tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
-                return Ok(Rebuilt::Nothing);
-            }
-        },
+    let (request, head, runtime) = match opening(kept.as_ref(), &tail, record) {
+        Ok(begun) => begun,
+        Err(not_begun) => return Ok(*not_begun),
     };
     let sessions = &shared.ports.sessions;
     let Some(session) = sessions.get(key).await.map_err(|error| records(&error))? else {
@@ -74,16 +62,7 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
     let started: BTreeMap<_, Timestamp> = started.collect();
     let written = state.earlier + own.len();
     let open_entry = open_entry(&state, &own);
-    let asked = state.open.values().filter_map(|call| match call {
-        CallState::Asking(approval) => Some((**approval).clone()),
-        _ => None,
-    });
-    let asked = asked.collect();
-    let unsure = state.open.values().filter_map(|call| match call {
-        CallState::Unsure(question) => Some((**question).clone()),
-        _ => None,
-    });
-    let unsure = unsure.collect();
+    let (asked, unsure) = waits_of(&state);
     let head = session.head;
     let interrupted = Interrupted {
         request,
@@ -101,6 +80,41 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
         is_expired: false,
     };
     Ok(Rebuilt::Begun(Box::new(interrupted)))
+}
+
+/// Returns what was asked, the end of the transcript before it and what serves
+/// it; what the run is instead, where it has not begun.
+fn opening(
+    kept: Option<&RunState>,
+    tail: &[Recorded],
+    record: &RunRecord,
+) -> Result<(RunRequest, u64, Runtime), Box<Rebuilt>> {
+    if let Some(known) = kept.and_then(|state| Some((state.request.clone()?, state.began_after?, state.runtime))) {
+        return Ok(known);
+    }
+    let Some((request, runtime)) = accepted_in(tail) else {
+        tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
+        return Err(Box::new(Rebuilt::Nothing));
+    };
+    // What an instance sees is settled when it is accepted, so that is where it begins.
+    let is_waiting = record.status == Status::Queued && runtime.thread_bound().is_none();
+    match head_of(tail).filter(|_| !is_waiting) {
+        Some(head) => Ok((request, head, runtime)),
+        None => Err(Box::new(Rebuilt::Waiting(Box::new(request)))),
+    }
+}
+
+/// Returns what people were asked and have not answered: permissions, and what became of calls.
+fn waits_of(state: &RunState) -> (Vec<Approval>, Vec<Question>) {
+    let (mut asked, mut unsure) = (Vec::new(), Vec::new());
+    for call in state.open.values() {
+        match call {
+            CallState::Asking(approval) => asked.push((**approval).clone()),
+            CallState::Unsure(question) => unsure.push((**question).clone()),
+            _ => {}
+        }
+    }
+    (asked, unsure)
 }
 
 /// Returns the state of the newest checkpoint and when it was kept, if it can be used.
