@@ -34,19 +34,7 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
     let (earlier, own): (Vec<_>, Vec<_>) = page.entries.into_iter().partition(|entry| entry.n <= head);
     let own: Vec<Entry> = own.into_iter().filter(|entry| entry.run.as_ref() == Some(&request.id)).collect();
     let earlier: Vec<Turn> = earlier.into_iter().map(|entry| entry.turn).collect();
-    let (state, tail) = match kept {
-        Some(mut state) if state.earlier == earlier.len() => {
-            state.conversation = std::mem::take(&mut state.conversation).preceded_by(earlier);
-            (state, tail)
-        }
-        Some(state) => {
-            let (claimed, found) = (state.earlier, earlier.len());
-            tracing::warn!(run = %record.id, claimed, found, "a checkpoint does not fit the transcript and is not used");
-            let tail = events_after(shared, key, &record.id, Seq(0)).await?;
-            (beginning(shared, key, record, earlier).await?, tail)
-        }
-        None => (beginning(shared, key, record, earlier).await?, tail),
-    };
+    let (state, tail) = start(shared, key, record, earlier, kept, tail).await?;
     let seq = tail.last().map_or(state.seq, |last| last.seq);
     let state = fold(state, &tail);
     let started = tail.iter().filter_map(|recorded| match &recorded.event {
@@ -81,6 +69,31 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
         is_expired: false,
     };
     Ok(Rebuilt::Begun(Box::new(interrupted)))
+}
+
+/// Returns the state to fold the tail into: the checkpoint, when it fits the
+/// transcript, or else the beginning with the whole journal.
+async fn start(
+    shared: &Shared,
+    key: &SessionKey,
+    record: &RunRecord,
+    earlier: Vec<Turn>,
+    kept: Option<RunState>,
+    tail: Vec<Recorded>,
+) -> Result<(RunState, Vec<Recorded>), Fault> {
+    Ok(match kept {
+        Some(mut state) if state.earlier == earlier.len() => {
+            state.conversation = std::mem::take(&mut state.conversation).preceded_by(earlier);
+            (state, tail)
+        }
+        Some(state) => {
+            let (claimed, found) = (state.earlier, earlier.len());
+            tracing::warn!(run = %record.id, claimed, found, "a checkpoint does not fit the transcript and is not used");
+            let tail = events_after(shared, key, &record.id, Seq(0)).await?;
+            (beginning(shared, key, record, earlier).await?, tail)
+        }
+        None => (beginning(shared, key, record, earlier).await?, tail),
+    })
 }
 
 /// Returns the state of the newest checkpoint, if it can be used.
