@@ -168,7 +168,8 @@ impl Lane {
                 let answer = self.undo_compaction(id, &by).await;
                 let _left = reply.send(answer);
             }
-            Command::Recover(found) => self.recover(*found).await,
+            // Rare and large; boxed, so that the actor stays small.
+            Command::Recover(found) => Box::pin(self.recover(*found)).await,
             Command::Stop => {}
         }
     }

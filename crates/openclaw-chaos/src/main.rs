@@ -1,6 +1,6 @@
 //! The `openclaw-chaos` program. See the crate's README.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -278,6 +278,9 @@ fn say(line: &str) {
 
 /// Shows a line of progress over the one before.
 fn show(line: &str) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
     let mut out = std::io::stderr().lock();
     write!(out, "\r\x1b[K{}", line.chars().take(110).collect::<String>()).and_then(|()| out.flush()).ok();
 }

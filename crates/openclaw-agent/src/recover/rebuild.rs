@@ -38,19 +38,7 @@ pub(super) async fn rebuild(shared: &Shared, key: &SessionKey, record: &RunRecor
         Runtime::SessionBound => earlier.into_iter().map(|entry| entry.turn).collect(),
         Runtime::ThreadBound(_) => frozen(earlier, head),
     };
-    let (state, tail) = match kept {
-        Some(mut state) if state.earlier == earlier.len() => {
-            state.conversation = std::mem::take(&mut state.conversation).preceded_by(earlier);
-            (state, tail)
-        }
-        Some(state) => {
-            let (claimed, found) = (state.earlier, earlier.len());
-            tracing::warn!(run = %record.id, claimed, found, "a checkpoint does not fit the transcript and is not used");
-            let tail = events_after(shared, key, &record.id, Seq(0)).await?;
-            (beginning(shared, key, record, runtime, earlier).await?, tail)
-        }
-        None => (beginning(shared, key, record, runtime, earlier).await?, tail),
-    };
+    let (state, tail) = start(shared, key, record, runtime, earlier, kept, tail).await?;
     let last_at = tail.last().map(|last| last.at).or(kept_at).unwrap_or_default();
     let worked = worked(shared, key, &record.id, runtime, last_at).await?;
     let seq = tail.last().map_or(state.seq, |last| last.seq);
@@ -115,6 +103,32 @@ fn waits_of(state: &RunState) -> (Vec<Approval>, Vec<Question>) {
         }
     }
     (asked, unsure)
+}
+
+/// Returns the state to fold the tail into: the checkpoint, when it fits the
+/// transcript, or else the beginning with the whole journal.
+async fn start(
+    shared: &Shared,
+    key: &SessionKey,
+    record: &RunRecord,
+    runtime: Runtime,
+    earlier: Vec<Turn>,
+    kept: Option<RunState>,
+    tail: Vec<Recorded>,
+) -> Result<(RunState, Vec<Recorded>), Fault> {
+    Ok(match kept {
+        Some(mut state) if state.earlier == earlier.len() => {
+            state.conversation = std::mem::take(&mut state.conversation).preceded_by(earlier);
+            (state, tail)
+        }
+        Some(state) => {
+            let (claimed, found) = (state.earlier, earlier.len());
+            tracing::warn!(run = %record.id, claimed, found, "a checkpoint does not fit the transcript and is not used");
+            let tail = events_after(shared, key, &record.id, Seq(0)).await?;
+            (beginning(shared, key, record, runtime, earlier).await?, tail)
+        }
+        None => (beginning(shared, key, record, runtime, earlier).await?, tail),
+    })
 }
 
 /// Returns the state of the newest checkpoint and when it was kept, if it can be used.

@@ -54,9 +54,9 @@ pub(crate) fn answers(method: &str, params: &Value) -> Option<Value> {
             "ofSessionKey": "agent:main:main", "fromStep": params["fromStep"], "isLive": params["live"] }),
         "runs.diff" => json!({
             "a": { "runId": params["a"], "sessionKey": "agent:main:main", "status": "done", "input": "hi", "model": "p/m",
-                "text": "Oslo", "usage": { "input": 10, "output": 5, "cost_usd": 0.004 } },
+                "text": "Oslo", "usage": { "input": 10, "output": 5, "costUsd": 0.004 } },
             "b": { "runId": params["b"], "sessionKey": "agent:main:fork:1", "status": "done", "input": "hi", "model": "p/n",
-                "text": "Bergen", "usage": { "input": 8, "output": 4, "cost_usd": 0.001 } },
+                "text": "Bergen", "usage": { "input": 8, "output": 4, "costUsd": 0.001 } },
             "firstDifference": 2, "steps": [
                 { "step": 1, "differs": [], "a": { "text": "look", "tools": [], "usage": {} }, "b": { "text": "look", "tools": [], "usage": {} } },
                 { "step": 2, "differs": ["text", "tools"], "a": { "text": "Oslo", "usage": {}, "tools": [{ "callId": "c1", "tool": "read",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::fault::Fault;
 use crate::ids::{CallId, RunId, Seq, SessionKey};
@@ -175,6 +175,7 @@ pub struct Side {
     /// The text it ended with.
     pub text: String,
     /// Tokens and money.
+    #[serde(serialize_with = "usage")]
     pub usage: Usage,
 }
 
@@ -201,6 +202,7 @@ pub struct StepSeen {
     /// The calls, in order.
     pub tools: Vec<ToolSeen>,
     /// Tokens and money of the model call.
+    #[serde(serialize_with = "usage")]
     pub usage: Usage,
 }
 
@@ -218,4 +220,21 @@ pub struct ToolSeen {
     pub status: Option<crate::message::ToolStatus>,
     /// What the model was told.
     pub result: String,
+}
+
+/// Writes usage with the names that clients know from elsewhere.
+fn usage<S: Serializer>(usage: &Usage, out: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shown {
+        input: u64,
+        output: u64,
+        cache_read: u64,
+        cache_write: u64,
+        total: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cost_usd: Option<f64>,
+    }
+    let Usage { input, output, cache_read, cache_write, reasoning: _, cost_usd } = *usage;
+    Shown { input, output, cache_read, cache_write, total: usage.total(), cost_usd }.serialize(out)
 }

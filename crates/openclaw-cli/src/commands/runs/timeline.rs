@@ -172,6 +172,6 @@ pub(crate) fn status(status: &str) -> (Tone, String) {
 
 /// Writes what something cost; nothing when no price is known.
 pub(crate) fn cost(usage: &Value) -> String {
-    let cost = ["/costUsd", "/cost_usd", "/cost/total"].iter().find_map(|name| peek::float(usage, name));
+    let cost = ["/costUsd", "/cost/total"].iter().find_map(|name| peek::float(usage, name));
     cost.map(|cost| format!("${cost:.3}")).unwrap_or_default()
 }
