@@ -21,7 +21,7 @@ const CRATES: &[(&str, usize)] = &[
     ("llm", 12_000),
     ("tools", 10_000),
     ("context", 8_000),
-    ("agent", 8_000),
+    ("agent", 10_500),
     ("gateway", 14_000),
     ("client", 3_000),
     ("cli", 16_000),
