@@ -131,7 +131,8 @@ impl Call<'_> {
             return Params::default();
         }
         let asked = self.request.temperature.map(widened);
-        Params { temperature: asked, seed: self.request.seed.map(i64::from), ..Params::default() }.over(&self.model.params)
+        Params { temperature: asked, seed: self.request.seed.map(i64::from), ..Params::default() }
+            .over(&self.model.params)
     }
 
     /// Returns the system prompt as one text, `None` when there is none.

@@ -46,7 +46,12 @@ impl Findings {
     }
 }
 
-pub(super) fn problem(id: &'static str, severity: Severity, what: impl Into<String>, place: impl Into<String>) -> Problem {
+pub(super) fn problem(
+    id: &'static str,
+    severity: Severity,
+    what: impl Into<String>,
+    place: impl Into<String>,
+) -> Problem {
     Problem {
         id,
         severity,

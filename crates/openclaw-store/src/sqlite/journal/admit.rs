@@ -55,8 +55,7 @@ pub(super) fn prepare(admission: Admission) -> Result<(NewRun, Option<Turn>), Wo
     if claims.next().is_some() || claimed.is_some() != owner.is_some() {
         return Err(broken_rule(format!("run {id} needs one claimed event if it has an owner, and none otherwise")));
     }
-    let is_own =
-        |event: &RunEvent| matches!(event, RunEvent::Accepted { runtime: Runtime::ThreadBound(_), .. });
+    let is_own = |event: &RunEvent| matches!(event, RunEvent::Accepted { runtime: Runtime::ThreadBound(_), .. });
     let isolation = if events.iter().any(is_own) { "thread" } else { "session" };
     let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
     let hash = request_hash(&request)?;
