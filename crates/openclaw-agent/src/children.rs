@@ -16,8 +16,11 @@ pub(crate) struct Children {
 }
 
 impl Children {
-    /// Notes that a run works for another.
+    /// Notes that a run works for another, if it ends with it.
     pub(crate) fn add(&self, parent: &Parent, child: Name) {
+        if !parent.is_owner {
+            return;
+        }
         let parent = (parent.session.clone(), parent.run.clone());
         let mut all = self.lock();
         let children = all.entry(parent).or_default();
@@ -59,6 +62,7 @@ mod tests {
             run: mother.1.clone(),
             call: "c1".parse().unwrap(),
             root: mother.0.clone(),
+            is_owner: true,
         };
         let (one, two) = (name("agent:a:pool:t:0", "t-0"), name("agent:b:pool:t:1", "t-1"));
         children.add(&parent, one.clone());
@@ -67,5 +71,7 @@ mod tests {
         assert_eq!(children.ended(&one), Vec::<Name>::new());
         assert_eq!(children.ended(&mother), [two]);
         assert_eq!(children.ended(&mother), Vec::<Name>::new());
+        children.add(&Parent { is_owner: false, ..parent }, one);
+        assert_eq!(children.ended(&mother), Vec::<Name>::new(), "a message to another session is not a child");
     }
 }

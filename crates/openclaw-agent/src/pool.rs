@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Child, Execution, Runs};
-use openclaw_domain::run::{Abort, Outcome, QueueMode, Source, StartState};
+use openclaw_domain::run::{Abort, Outcome, Parent, QueueMode, Source, StartState};
 use openclaw_domain::runtime::PoolTask;
 use openclaw_domain::{RunId, RunRequest, SessionKey, UserTurn};
 use tokio::sync::oneshot;
@@ -102,7 +102,8 @@ fn request(shared: &Shared, task: &PoolTask, n: usize, timeout: Duration) -> Res
     Ok(RunRequest {
         queue: QueueMode::Followup,
         timeout: Some(timeout),
-        parent: task.parent.clone(),
+        // A task's runs end with whoever asked for it.
+        parent: task.parent.clone().map(|parent| Parent { is_owner: true, ..parent }),
         ..RunRequest::new(id, session, input, Source::Agent)
     })
 }

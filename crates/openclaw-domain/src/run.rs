@@ -103,6 +103,10 @@ pub struct Parent {
     /// What the lineage calls its actions by: the session at its root. An
     /// action of unknown outcome stays blocked in all of the lineage.
     pub root: SessionKey,
+    /// Whether the child is stopped when the run that waits ends. A message to
+    /// another session is not: it was accepted there, and is answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_owner: bool,
 }
 
 /// Where a run came from.

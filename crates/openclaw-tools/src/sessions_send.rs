@@ -75,6 +75,8 @@ impl Tool for SessionsSend {
             run: cx.run.clone(),
             call: permit.call().id.clone(),
             root: cx.root.clone(),
+            // It was accepted over there, and is answered whether or not anybody still waits.
+            is_owner: false,
         };
         let started = cx.runs.start(request(&target, &args.message, parent, cx)?).await;
         let started = started.map_err(|fault| Error::tell(with_hint(&fault)))?;

@@ -197,7 +197,7 @@ async fn what_a_child_said_meanwhile_is_the_result_of_the_call_that_waited_for_i
     setup.store = first.store.clone();
     setup.owner = "boot-child";
     let other = setup.build();
-    let parent = Parent { session: own(), run: run("r1"), call: call.unwrap(), root: own() };
+    let parent = Parent { session: own(), run: run("r1"), call: call.unwrap(), root: own(), is_owner: false };
     let input = UserTurn::owner("find it", Timestamp(0));
     let child = RunRequest::new(run("child"), "agent:main:child".parse().unwrap(), input, Source::Agent);
     other.engine.start(RunRequest { parent: Some(parent), ..child }).await.unwrap();

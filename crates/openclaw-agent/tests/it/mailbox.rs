@@ -28,7 +28,8 @@ async fn a_parent_that_comes_back_finds_the_answer_instead_of_calling_again() {
         let mut setup = Setup::new(ScriptedModel::new([Turn::say("green")]));
         (setup.owner, setup.store) = ("boot-2", first.store.clone());
         let second = setup.build();
-        let parent = Parent { session: session(), run: run("p1"), call: call.id.clone(), root: session() };
+        let parent =
+            Parent { session: session(), run: run("p1"), call: call.id.clone(), root: session(), is_owner: false };
         let key: SessionKey = "agent:main:other".parse().unwrap();
         let child =
             RunRequest { parent: Some(parent), session: key, ..request("c1", "which colour?", QueueMode::Followup) };

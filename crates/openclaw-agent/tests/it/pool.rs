@@ -112,6 +112,7 @@ impl Tool for Delegate {
             run: cx.run.clone(),
             call: permit.call().id.clone(),
             root: cx.session.clone(),
+            is_owner: true,
         };
         let request = RunRequest {
             queue: QueueMode::Followup,

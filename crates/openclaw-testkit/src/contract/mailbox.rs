@@ -103,7 +103,8 @@ async fn family(store: &impl Journal) -> (SessionKey, SessionKey) {
 
 fn child_of(parent: &SessionKey, mut admission: Admission) -> Admission {
     let (session, root) = (parent.clone(), parent.clone());
-    admission.request.parent = Some(Parent { session, run: run_id("p1"), call: "c1".parse().unwrap(), root });
+    admission.request.parent =
+        Some(Parent { session, run: run_id("p1"), call: "c1".parse().unwrap(), root, is_owner: false });
     admission
 }
 
