@@ -8,9 +8,11 @@ use openclaw_domain::binding::Terms;
 use openclaw_domain::runtime::{Concurrency, ThreadBound};
 use serde_json::Value;
 
-/// Runs at once for each processor, and the least there are (`config.md` §2.4).
-const RUNS_PER_PROCESSOR: usize = 4;
-const RUNS_LEAST: usize = 8;
+/// Runs at once for each processor, and the least there are. A run mostly waits
+/// for a model and costs little meanwhile, so there is room for more of them
+/// than OpenClaw has (four for each processor, at least eight).
+const RUNS_PER_PROCESSOR: usize = 32;
+const RUNS_LEAST: usize = 64;
 
 /// Reads what serves the requests of an agent from its entry.
 pub(crate) fn of(entry: &Value) -> Runtime {

@@ -124,7 +124,7 @@ pub(super) const DEFAULTS: Section = Section {
             "a call that may have happened before a crash: ask a person, or only tell the model",
         ),
         key("limits.maxCostUsd", Positive, "", 1, "dollars of one run; calls without a price do not count"),
-        key("maxConcurrent", COUNT, "", 1, "parallel runs; unset follows the number of processors"),
+        key("maxConcurrent", COUNT, "", 1, "parallel runs; unset is 32 for each processor, at least 64"),
         key("pool", Object, "", 1, "tasks for several agents at once"),
         key("pool.maxThreads", Int(1, 1000), "10", 1, "runs of all tasks at once"),
         key("pool.maxPerTask", Int(1, 32), "3", 1, "runs of one task at once"),
