@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::issue::Issue;
-use crate::keys::{self, Branch, Key};
+use crate::keys::{self, Branch, Key, Mismatch};
 use crate::load::ISSUES_MAX;
 use crate::path::{KeyPath, Segment};
 use crate::tree::{Node, Origin, Shape};
@@ -69,7 +69,7 @@ impl Visit<'_> {
                 self.whole = Some(path.clone());
             }
             if let Err(mismatch) = key.kind.check(node) {
-                self.mismatch(node, key, path, mismatch.element);
+                self.mismatch(node, key, path, &mismatch);
                 self.whole = outer;
                 return;
             }
@@ -105,22 +105,20 @@ impl Visit<'_> {
         }
     }
 
-    fn mismatch(&mut self, node: &Node, key: &'static Key, path: &KeyPath, element: Option<usize>) {
-        let element = element.and_then(|index| Some((path.item(index), node.list()?.get(index)?)));
-        let (issue, target) = match element {
-            Some((place, item)) => {
-                let message = format!("{place} must be {}, got {}", element_kind(key), shown(item, key));
-                // A list with a stand-in means something only as a whole.
-                let target = if key.closed.is_empty() { place.clone() } else { path.clone() };
-                (fault(&place, item, message, key.kind.to_string()), target)
-            }
-            None => {
-                let message = format!("{path} must be {}, got {}", key.kind, shown(node, key));
-                let issue = fault(path, node, message, key.kind.to_string());
-                (issue.suggesting(word_suggestion(path, node, key)), path.clone())
-            }
-        };
-        self.add(issue, target);
+    fn mismatch(&mut self, node: &Node, key: &'static Key, path: &KeyPath, mismatch: &Mismatch) {
+        let items = node.list().unwrap_or_default();
+        let elements = mismatch.elements.iter().filter_map(|&index| Some((path.item(index), items.get(index)?)));
+        for (place, item) in elements {
+            let message = format!("{place} must be {}, got {}", element_kind(key), shown(item, key));
+            // A list with a stand-in means something only as a whole.
+            let target = if key.closed.is_empty() { place.clone() } else { path.clone() };
+            self.add(fault(&place, item, message, key.kind.to_string()), target);
+        }
+        if mismatch.elements.is_empty() {
+            let message = format!("{path} must be {}, got {}", key.kind, shown(node, key));
+            let issue = fault(path, node, message, key.kind.to_string());
+            self.add(issue.suggesting(word_suggestion(path, node, key)), path.clone());
+        }
     }
 
     fn wrong(&mut self, node: &Node, path: &KeyPath, expected: &str) {

@@ -112,6 +112,11 @@ fn several_faulty_elements_go_without_taking_their_neighbours() {
         json!({"agents": {"defaults": {"model": {"primary": "a/b", "fallbacks": ["c/d"]}}}}),
         &["error agents.defaults.model.fallbacks[1]"],
     );
+    expect(
+        "{security: {audit: {suppressions: ['x', {id: 'a'}, 5]}}}",
+        json!({"security": {"audit": {"suppressions": [{"id": "a"}]}}}),
+        &["error security.audit.suppressions[0]", "error security.audit.suppressions[2]"],
+    );
 }
 
 #[test]

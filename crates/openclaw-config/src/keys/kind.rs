@@ -46,8 +46,8 @@ pub enum Kind {
 /// A value that is not of the kind wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The index of the faulty element, for lists.
-    pub element: Option<usize>,
+    /// The indices of the faulty elements, when it is a list and only they are wrong.
+    pub elements: Vec<usize>,
 }
 
 impl Kind {
@@ -71,16 +71,15 @@ impl Kind {
                 crate::secret::Ref::from_value(&node.to_value()).is_some_and(|parsed| parsed.is_ok())
             }
             (Self::List(kind), Shape::List(items)) => {
-                return match items.iter().position(|item| kind.check(item).is_err()) {
-                    Some(index) => Err(Mismatch { element: Some(index) }),
-                    None => Ok(()),
-                };
+                let faulty = items.iter().enumerate().filter(|(_, item)| kind.check(item).is_err());
+                let elements: Vec<usize> = faulty.map(|(index, _)| index).collect();
+                return if elements.is_empty() { Ok(()) } else { Err(Mismatch { elements }) };
             }
             (Self::Items, Shape::List(_)) | (Self::Object | Self::Open, Shape::Map(_)) => true,
             (Self::Either(kinds), _) => kinds.iter().any(|kind| kind.check(node).is_ok()),
             _ => false,
         };
-        if ok { Ok(()) } else { Err(Mismatch { element: None }) }
+        if ok { Ok(()) } else { Err(Mismatch { elements: Vec::new() }) }
     }
 
     /// Tells whether the value is a secret.
@@ -259,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_its_first_bad_element() {
-        let node = Node::from_value(&json!(["a", 5]), &Origin::Default);
-        assert_eq!(Kind::List(&Kind::Text).check(&node), Err(Mismatch { element: Some(1) }));
+    fn a_list_names_each_bad_element() {
+        let node = Node::from_value(&json!([7, "a", 5]), &Origin::Default);
+        assert_eq!(Kind::List(&Kind::Text).check(&node), Err(Mismatch { elements: vec![0, 2] }));
     }
 }
