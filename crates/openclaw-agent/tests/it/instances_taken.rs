@@ -1,7 +1,6 @@
 //! Instances whose owner is gone, paused or refused: leases, checkpoints and mail.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use openclaw_domain::approval::Decision;
@@ -12,10 +11,9 @@ use openclaw_domain::runtime::ThreadBound;
 use openclaw_domain::tool::Effect;
 use openclaw_domain::{Change, RunEvent, RunRequest, Seq, SessionKey, Timestamp, UserTurn};
 use openclaw_testkit::model::Turn;
-use openclaw_testkit::{AskAll, FakeTool, Latch, ScriptedModel};
+use openclaw_testkit::{AskAll, FakeTool, FlawedJournal, Latch, ScriptedModel};
 use serde_json::json;
 
-use crate::flawed::Flawed;
 use crate::harness::{Rig, SNAPSHOT_INTERVAL, Setup, request, run, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -160,8 +158,7 @@ async fn a_working_instance_keeps_checkpoints_by_itself() {
 async fn an_end_of_an_instance_that_was_refused_is_recorded_once_its_lease_is_over() {
     let mut setup = Setup::new(ScriptedModel::new([Turn::say("never recorded")]));
     // The first append of the run, and every try to record that it broke.
-    let refusals = AtomicUsize::new(4);
-    setup.journal = Some(Arc::new(Flawed { refusals, ..Flawed::new(&setup.store) }));
+    setup.journal = Some(Arc::new(FlawedJournal::new(setup.store.clone()).refusing(4)));
     let rig = process("boot-1", None, setup, ThreadBound::default());
     rig.engine.watch();
     rig.engine.start(ask("r1", "hi")).await.unwrap();

@@ -1,7 +1,6 @@
 //! Several owners of one store: leases, taking over, and the one that was paused.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openclaw_domain::Change;
@@ -11,10 +10,9 @@ use openclaw_domain::run::{QueueMode, Status};
 use openclaw_domain::tool::Effect;
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
-use openclaw_testkit::{FakeClock, FakeTool, Latch, ScriptedModel};
+use openclaw_testkit::{FakeClock, FakeTool, FlawedJournal, Latch, ScriptedModel};
 use serde_json::json;
 
-use crate::flawed::Flawed;
 use crate::harness::{Rig, Setup, run, session, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -110,7 +108,7 @@ async fn of_two_that_look_at_once_one_takes_the_run() {
 async fn a_working_owner_renews_and_an_idle_one_writes_nothing() {
     let (door, tool) = (Latch::new(), acting());
     let mut setup = Setup::new(ScriptedModel::new([Turn::new().text("hm").hold(&door)])).tool(&tool);
-    let journal = Arc::new(Flawed::new(&setup.store));
+    let journal = Arc::new(FlawedJournal::new(setup.store.clone()));
     setup.journal = Some(journal.clone());
     let rig = setup.build();
     rig.engine.watch();
@@ -120,7 +118,7 @@ async fn a_working_owner_renews_and_an_idle_one_writes_nothing() {
             rig.store.shift_lease_clock(SECOND);
             assert_eq!(rig.store.expired(10).await.unwrap(), []);
         }
-        journal.renewals.load(Ordering::SeqCst)
+        journal.renewals()
     };
     assert_eq!(pass(30).await, 0);
     rig.start("r1", "hi").await.unwrap();
@@ -139,7 +137,7 @@ async fn call_after(slowness: Duration, effect: Effect) -> (usize, String) {
     let mut setup = Setup::new(ScriptedModel::new(turns)).tool(&tool);
     let clock = FakeClock::new();
     setup.clock = clock.clone();
-    setup.journal = Some(Arc::new(Flawed { slowness: Some((clock, slowness)), ..Flawed::new(&setup.store) }));
+    setup.journal = Some(Arc::new(FlawedJournal::new(setup.store.clone()).slow_to_dispatch(clock, slowness)));
     let rig = setup.build();
     rig.engine.watch();
     rig.start("r1", "act").await.unwrap();
@@ -162,8 +160,7 @@ async fn a_call_that_acts_is_not_dispatched_once_the_lease_may_be_over() {
 #[tokio::test]
 async fn a_run_that_broke_is_ended_once_its_lease_is_over() {
     let mut setup = Setup::new(ScriptedModel::new([Turn::say("never recorded")]));
-    let refusals = AtomicUsize::new(1);
-    setup.journal = Some(Arc::new(Flawed { refusals, ..Flawed::new(&setup.store) }));
+    setup.journal = Some(Arc::new(FlawedJournal::new(setup.store.clone()).refusing(1)));
     let rig = setup.build();
     rig.engine.watch();
     rig.send("r1", "hi", QueueMode::Followup).await;

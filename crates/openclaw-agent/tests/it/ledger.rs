@@ -1,7 +1,6 @@
 //! The effect ledger: what may have happened is not done again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openclaw_domain::catalog::UnknownOutcome;
@@ -12,7 +11,7 @@ use openclaw_domain::tool::{Effect, Probed, ToolOutput};
 use openclaw_domain::{Answer, Change, Origin, Question, RunEvent, Seq};
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
-use openclaw_testkit::{FakeTool, Latch, ScriptedModel};
+use openclaw_testkit::{FakeTool, FlawedJournal, Latch, ScriptedModel};
 use serde_json::json;
 
 use crate::harness::{Rig, Setup, run, session};
@@ -188,22 +187,6 @@ async fn whoever_stops_a_run_frees_what_it_was_doing() {
     assert_eq!(held.ran().len(), 2);
 }
 
-/// Counts the commits that are synced.
-struct Counting {
-    inner: Arc<Store>,
-    synced: AtomicUsize,
-}
-
-crate::harness::delegate_journal!(
-    Counting,
-    append = |this, batch| {
-        if batch.durability == openclaw_domain::ports::Durability::Barrier {
-            this.synced.fetch_add(1, Ordering::SeqCst);
-        }
-        this.inner.append(batch).await
-    }
-);
-
 #[tokio::test]
 async fn a_run_syncs_twice_and_once_for_each_call_that_acts() {
     for (effect, calls, synced) in
@@ -213,12 +196,12 @@ async fn a_run_syncs_twice_and_once_for_each_call_that_acts() {
         let mut turns: Vec<Turn> = (0..calls).map(|n| Turn::ask("act", &json!({ "n": n }))).collect();
         turns.push(Turn::say("done"));
         let mut setup = Setup::new(ScriptedModel::new(turns)).tool(&acts);
-        let journal = Arc::new(Counting { inner: setup.store.clone(), synced: AtomicUsize::new(0) });
+        let journal = Arc::new(FlawedJournal::new(setup.store.clone()));
         setup.journal = Some(journal.clone());
         let rig = setup.build();
         rig.start("r1", "go").await.unwrap();
         rig.ended("r1").await;
         // The admission is the other one: it is always synced.
-        assert_eq!(journal.synced.load(Ordering::SeqCst), synced, "{effect:?}");
+        assert_eq!(journal.synced(), synced, "{effect:?}");
     }
 }

@@ -7,7 +7,6 @@ mod bindings;
 mod checkpoints;
 mod compaction;
 mod deliveries;
-mod flawed;
 mod harness;
 mod instances;
 mod instances_taken;

@@ -1,35 +1,16 @@
 //! A journal that refuses, as one on a full disk does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use openclaw_domain::ports::JournalError;
 use openclaw_domain::run::End;
-use openclaw_testkit::ScriptedModel;
-use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
+use openclaw_testkit::{FlawedJournal, ScriptedModel};
 
 use crate::harness::{Rig, Setup};
 
-/// Refuses the next appends.
-struct Full {
-    inner: Arc<Store>,
-    refusals: AtomicUsize,
-}
-
-crate::harness::delegate_journal!(
-    Full,
-    append = |this, batch| {
-        if this.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-            return Err(JournalError::Full(batch.run));
-        }
-        this.inner.append(batch).await
-    }
-);
-
 fn rig(refusals: usize) -> Rig {
     let mut setup = Setup::new(ScriptedModel::answering(|_| Turn::say("fine")));
-    setup.journal = Some(Arc::new(Full { inner: setup.store.clone(), refusals: AtomicUsize::new(refusals) }));
+    setup.journal = Some(Arc::new(FlawedJournal::new(setup.store.clone()).refusing(refusals)));
     setup.build()
 }
 

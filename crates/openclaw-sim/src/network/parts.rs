@@ -6,18 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
+use futures_util::future::BoxFuture;
+use openclaw_domain::ids::Timestamp;
 use openclaw_domain::model::{Error as ModelError, ModelRequest, ModelStream};
-use openclaw_domain::ports::{
-    Admission, Admitted, Batch, Checkpoint, Clock, Journal, JournalError, Mail, Model, OpenAction, RunRecord, Tool,
-    ToolCx,
-};
-use openclaw_domain::session::Entry;
+use openclaw_domain::ports::{Clock, Model, Tool, ToolCx};
 use openclaw_domain::tool::{Effect, Error, ToolOutput, ToolSpec};
-use openclaw_domain::{Answer, Origin, Permit, Recorded, Turn as Said};
-use openclaw_testkit::ScriptedModel;
+use openclaw_domain::{Origin, Permit, Turn as Said};
 use openclaw_testkit::clock::START;
 use openclaw_testkit::model::Turn;
+use openclaw_testkit::{FlawedJournal, ScriptedModel};
 use serde_json::json;
 
 use super::world::{Dispatch, World};
@@ -120,93 +117,12 @@ impl Tool for SlowTool {
     }
 }
 
-/// The journal behind a slow connection: a crash may come before a write is
-/// committed, or after it and before anybody knows.
-pub(super) struct SlowJournal(pub(super) Arc<World>);
-
-impl SlowJournal {
-    async fn slowly<T>(&self, act: impl Future<Output = T>) -> T {
-        self.0.lag(0..4).await;
-        let result = act.await;
-        self.0.lag(0..4).await;
-        result
-    }
-}
-
-#[async_trait]
-impl Journal for SlowJournal {
-    async fn admit(&self, admission: Admission) -> Result<Admitted, JournalError> {
-        self.slowly(self.0.store.admit(admission)).await
-    }
-
-    async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
-        self.slowly(self.0.store.claim(session, run, owner)).await
-    }
-
-    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
-        self.slowly(self.0.store.take_over(session, run, owner)).await
-    }
-
-    async fn renew(&self, owner: &str, ttl: Duration) -> Result<usize, JournalError> {
-        self.slowly(self.0.store.renew(owner, ttl)).await
-    }
-
-    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, JournalError> {
-        self.slowly(self.0.store.expired(limit)).await
-    }
-
-    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, JournalError> {
-        self.slowly(self.0.store.mail(session, run)).await
-    }
-
-    async fn append(&self, batch: Batch) -> Result<Vec<Entry>, JournalError> {
-        self.slowly(self.0.store.append(batch)).await
-    }
-
-    async fn events(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        self.slowly(self.0.store.events(session, run, after, limit)).await
-    }
-
-    async fn open_actions(&self) -> Result<Vec<OpenAction>, JournalError> {
-        self.slowly(self.0.store.open_actions()).await
-    }
-
-    async fn settle_action(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        call: &CallId,
-        answer: Answer,
-    ) -> Result<bool, JournalError> {
-        self.slowly(self.0.store.settle_action(session, run, call, answer)).await
-    }
-
-    async fn keep_checkpoint(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        epoch: Epoch,
-        checkpoint: Checkpoint,
-    ) -> Result<(), JournalError> {
-        self.slowly(self.0.store.keep_checkpoint(session, run, epoch, checkpoint)).await
-    }
-
-    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, JournalError> {
-        self.slowly(self.0.store.checkpoint(session, run)).await
-    }
-
-    async fn runs(
-        &self,
-        session: Option<&SessionKey>,
-        unfinished_only: bool,
-        limit: usize,
-    ) -> Result<Vec<RunRecord>, JournalError> {
-        self.slowly(self.0.store.runs(session, unfinished_only, limit)).await
-    }
+/// Makes the journal behind a slow connection.
+pub(super) fn slow_journal(world: &Arc<World>) -> FlawedJournal {
+    let lag = Arc::clone(world);
+    let pause = move || {
+        let world = Arc::clone(&lag);
+        Box::pin(async move { world.lag(0..4).await }) as BoxFuture<'static, ()>
+    };
+    FlawedJournal::new(world.store.clone()).pausing(Box::new(pause))
 }

@@ -25,7 +25,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::sync::watch;
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::parts::{SimClock, SlowJournal, SlowModel, SlowTool};
+use super::parts::{SimClock, SlowModel, SlowTool, slow_journal};
 use super::simulation::Planted;
 use super::world::{PORT, World};
 
@@ -66,7 +66,7 @@ fn engine(world: &Arc<World>, feeds: &Arc<Feeds>, boot: u32) -> Arc<Engine> {
     let files = Arc::new(MemoryFiles::new([]));
     let store = &world.store;
     let ports = Ports {
-        journal: Arc::new(SlowJournal(Arc::clone(world))),
+        journal: Arc::new(slow_journal(world)),
         sessions: store.clone(),
         compactions: store.clone(),
         model: Arc::new(SlowModel::new(world)),
@@ -175,7 +175,7 @@ async fn follow(
     mut cursor: Cursor,
     stream: &mut BufReader<TcpStream>,
 ) -> Result<()> {
-    let journal = SlowJournal(Arc::clone(world));
+    let journal = slow_journal(world);
     let mut changed = feeds.subscribe(name);
     if world.has(Planted::RepeatsEvents) {
         cursor = Cursor::at(Seq(cursor.seq.0.saturating_sub(1)));

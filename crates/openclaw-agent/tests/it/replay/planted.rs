@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use openclaw_domain::message::Part;
-use openclaw_domain::ports::{
-    Admission, Admitted, Batch, Checkpoint, Difference, History, Journal, JournalError, Mail, OpenAction, RunRecord,
-};
-use openclaw_domain::session::Entry;
+use openclaw_domain::ports::{Difference, History};
 use openclaw_domain::tool::Effect;
-use openclaw_domain::{Answer, CallId, Epoch, Recorded, RunEvent, RunId, Seq, SessionKey};
+use openclaw_domain::{Epoch, Recorded, RunEvent, Seq};
 use openclaw_testkit::model::Turn;
-use openclaw_testkit::{AskAll, FakeClock, FakeTool, ScriptedModel, memory};
+use openclaw_testkit::{AskAll, FakeClock, FakeTool, FlawedJournal, ScriptedModel, memory};
 use serde_json::json;
 
 use super::world::{Parts, Stores, engine};
@@ -19,92 +15,6 @@ use super::{events, is, result_of};
 use crate::harness::{request, run};
 
 type Change = fn(&mut Vec<Recorded>);
-
-/// A journal that shows its events changed.
-struct Changed {
-    inner: Arc<memory::Store>,
-    change: Change,
-}
-
-#[async_trait]
-impl Journal for Changed {
-    async fn admit(&self, admission: Admission) -> Result<Admitted, JournalError> {
-        self.inner.admit(admission).await
-    }
-
-    async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
-        self.inner.claim(session, run, owner).await
-    }
-
-    async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), JournalError> {
-        self.inner.take_over(session, run, owner).await
-    }
-
-    async fn renew(&self, owner: &str, ttl: std::time::Duration) -> Result<usize, JournalError> {
-        self.inner.renew(owner, ttl).await
-    }
-
-    async fn expired(&self, limit: usize) -> Result<Vec<RunRecord>, JournalError> {
-        self.inner.expired(limit).await
-    }
-
-    async fn mail(&self, session: &SessionKey, run: &RunId) -> Result<Vec<Mail>, JournalError> {
-        self.inner.mail(session, run).await
-    }
-
-    async fn append(&self, batch: Batch) -> Result<Vec<Entry>, JournalError> {
-        self.inner.append(batch).await
-    }
-
-    async fn events(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        let mut all = self.inner.events(session, run, after, limit).await?;
-        (self.change)(&mut all);
-        Ok(all)
-    }
-
-    async fn open_actions(&self) -> Result<Vec<OpenAction>, JournalError> {
-        self.inner.open_actions().await
-    }
-
-    async fn settle_action(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        call: &CallId,
-        answer: Answer,
-    ) -> Result<bool, JournalError> {
-        self.inner.settle_action(session, run, call, answer).await
-    }
-
-    async fn keep_checkpoint(
-        &self,
-        session: &SessionKey,
-        run: &RunId,
-        epoch: Epoch,
-        checkpoint: Checkpoint,
-    ) -> Result<(), JournalError> {
-        self.inner.keep_checkpoint(session, run, epoch, checkpoint).await
-    }
-
-    async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, JournalError> {
-        self.inner.checkpoint(session, run).await
-    }
-
-    async fn runs(
-        &self,
-        session: Option<&SessionKey>,
-        unfinished_only: bool,
-        limit: usize,
-    ) -> Result<Vec<RunRecord>, JournalError> {
-        self.inner.runs(session, unfinished_only, limit).await
-    }
-}
 
 /// Records one run with a question, a keyed tool and an answer.
 async fn recorded() -> (Arc<memory::Store>, Parts) {
@@ -138,7 +48,7 @@ async fn recorded() -> (Arc<memory::Store>, Parts) {
 
 async fn found(change: Change) -> Vec<Difference> {
     let (store, parts) = recorded().await;
-    let journal = Arc::new(Changed { inner: store, change });
+    let journal = Arc::new(FlawedJournal::new(store).changing(change));
     let stores = Stores { journal, ..parts.stores.clone() };
     let engine = engine(&Parts { stores, ..parts }, "reader");
     engine.replay(None, &run("r1")).await.unwrap().differences
@@ -201,7 +111,7 @@ async fn check(kind: &str, change: Change) {
     let (store, parts) = recorded().await;
     let record = parts.stores.journal.runs(None, false, 1).await.unwrap().remove(0);
     let seq = events(store.as_ref(), &record).await.iter().find(|event| is(event, kind)).unwrap().seq;
-    let journal = Arc::new(Changed { inner: store, change });
+    let journal = Arc::new(FlawedJournal::new(store).changing(change));
     let stores = Stores { journal, ..parts.stores.clone() };
     let engine = engine(&Parts { stores, ..parts }, "reader");
     let replay = engine.replay(None, &run("r1")).await.unwrap();
