@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::compaction::Kept;
-use openclaw_domain::ports::{Compacted, Snapshotted};
+use openclaw_domain::ports::{Compacted, RunRecord, Snapshotted};
 use openclaw_domain::run::{Outcome, Started};
 use openclaw_domain::session::Session;
 use openclaw_domain::{Answer, CallId, Fault, Question, RunId, RunRequest, Runtime, Seq, Timestamp};
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Compact { reply: oneshot::Sender<Result<Compacted, Fault>> },
     /// Show turns again.
     UndoCompaction { id: u64, by: String, reply: oneshot::Sender<Result<Kept, Fault>> },
+    /// Read these unfinished runs, oldest first, and take them up.
+    TakeUp(Vec<RunRecord>),
     /// Take up what an earlier process left: a run in the middle, and input that waits.
     Recover(Box<Recovered>),
     /// Drop everything and end.
@@ -44,13 +46,6 @@ pub(crate) struct Recovered {
     pub(crate) waiting: Vec<RunRequest>,
     /// Input another run took in, with that run's outcome if it has ended.
     pub(crate) joined: Vec<(RunRequest, Option<Outcome>)>,
-}
-
-impl Recovered {
-    /// Tells whether there is nothing to tell the session's actor.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.interrupted.is_none() && self.waiting.is_empty() && self.joined.is_empty()
-    }
 }
 
 /// A run in the middle of its work.

@@ -28,7 +28,7 @@ use openclaw_domain::{
     Answer, CallId, Change, Epoch, Permit, Question, RunEvent, RunId, RunRequest, Seq, SessionId, SessionKey,
     Timestamp, ToolResult, Turn, UserTurn,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::instances::Quarters;
 use crate::model_call::{self, Preparation};
@@ -96,6 +96,8 @@ pub(crate) struct Start {
     pub(crate) worked: Duration,
     /// By the monotonic clock, when the run's first lease was asked for.
     pub(crate) claimed_at: Duration,
+    /// Held by a run that is being taken up, until it goes on.
+    pub(crate) turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What a finished run leaves behind.
@@ -157,6 +159,8 @@ pub(crate) struct Driver {
     place: Arc<Place>,
     quarters: Option<Arc<Quarters>>,
     claimed_at: Duration,
+    /// Others are taken up once this run goes on.
+    turn: Option<OwnedSemaphorePermit>,
     /// When the lease was granted under which events were recorded last.
     granted_at: Duration,
     ended: Option<Arc<Outcome>>,
@@ -209,6 +213,7 @@ impl Driver {
             place: start.place,
             quarters: start.quarters,
             claimed_at: start.claimed_at,
+            turn: start.turn,
             granted_at: start.claimed_at,
             ended: None,
             keeping: checkpointing::Keeping::default(),
@@ -242,6 +247,7 @@ impl Driver {
         loop {
             let events = self.perform(effects);
             effects = if events.is_empty() && self.ended.is_none() {
+                self.turn = None;
                 self.checkpoint_if_due().await;
                 self.launch().await;
                 let event = self.next_event().await?;

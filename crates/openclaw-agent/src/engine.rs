@@ -1,5 +1,6 @@
 //! The engine: one actor per session behind the ports `Runs` and `Approvals`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,14 +13,14 @@ use openclaw_domain::ports::{
 };
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::runtime::{Instance, PoolTask};
-use openclaw_domain::{Answer, Question, RunId, RunRequest, SessionKey};
+use openclaw_domain::{Answer, InstanceId, Question, RunId, RunRequest, SessionKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::Command;
 use crate::driver::Control;
 use crate::instances;
 use crate::lane::Lane;
-use crate::recover::Left;
+use crate::recover::Found;
 use crate::shared::{Options, Ports, Shared};
 use crate::waiters::Known;
 
@@ -53,38 +54,30 @@ impl Engine {
     }
 
     /// Takes up every run an earlier process left unfinished; returns how many.
+    /// They are known when this returns, and go on one after the other.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
-        let tell = |session: &SessionKey, found| tell(&self.shared, session, Command::Recover(Box::new(found)));
-        let found = match crate::recover::recover(&self.shared, tell).await {
-            Ok(found) => found,
-            Err(fault) => {
-                // Sessions that were found already work; whoever hears of a failed
-                // start must find nothing running.
-                self.shutdown().await;
-                return Err(fault);
-            }
-        };
-        self.sweep(&found.instances).await;
-        for left in found.instances {
-            instances::take_up(&self.shared, *left.standing, left.terms);
+        let Found { turns, instances } = crate::recover::find(&self.shared).await?;
+        let count = instances.len() + turns.values().map(Vec::len).sum::<usize>();
+        let (instances, live): (Vec<_>, BTreeSet<_>) = instances.into_iter().unzip();
+        self.sweep(&live).await;
+        for (session, records) in turns {
+            // The first word to a new actor, so its mailbox has room.
+            tell(&self.shared, &session, Command::TakeUp(records))?;
         }
-        Ok(found.count)
+        self.shared.tasks.spawn(crate::recover::take_up_instances(self.shared.clone(), instances));
+        Ok(count)
     }
 
     /// Removes scratch directories whose instance ended without removing them.
-    async fn sweep(&self, left: &[Left]) {
+    async fn sweep(&self, live: &BTreeSet<InstanceId>) {
         let scratches = &self.shared.ports.scratches;
         let folders = match scratches.list().await {
             Ok(folders) => folders,
             Err(fault) => return tracing::error!(%fault, "left-over scratch directories could not be looked for"),
         };
-        // Runs of sessions work already and may have begun instances; those are
-        // entered before their folder is made, so they are known by now.
-        let mut live = self.shared.instances.ids();
-        live.extend(left.iter().map(|left| instances::id_of(&left.standing.request)));
         let is_left_over =
             |folder: &ScratchFolder| folder.keeping == Keeping::Destroy && !live.contains(&folder.instance);
         for folder in folders.into_iter().filter(is_left_over) {

@@ -6,6 +6,7 @@
 mod admitting;
 mod beginning;
 mod compacting;
+mod recovering;
 
 pub(crate) use admitting::{close, fault};
 pub(crate) use beginning::is_repeatable;
@@ -16,15 +17,17 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use openclaw_domain::compaction::Compaction;
+use openclaw_domain::ports::RunRecord;
 use openclaw_domain::run::{End, Outcome, Status};
 use openclaw_domain::{Fault, RunId, RunRequest, Runtime, SessionId, SessionKey, Turn};
 use tokio::sync::mpsc;
 
-use crate::command::{Command, Interrupted, Recovered};
+use crate::command::{Command, Interrupted};
 use crate::driver::{Broken, Control, Finished};
 use crate::places::Place;
 use crate::publish::Publisher;
 use crate::queue::Queue;
+use crate::recover::READ_AGAIN;
 use crate::shared::Shared;
 
 /// Messages to a running turn that it has not read yet.
@@ -45,6 +48,8 @@ pub(crate) struct Lane {
     unsettled: Vec<(RunId, Arc<Outcome>)>,
     /// A run of an earlier process that goes on once there is a place.
     interrupted: Option<Interrupted>,
+    /// Unfinished runs of an earlier process that could not be read yet.
+    unread: Vec<RunRecord>,
     /// The place the next turn waits for.
     place: Option<BoxFuture<'static, Arc<Place>>>,
     /// Commands that came while a summary was made.
@@ -79,6 +84,7 @@ impl Lane {
             history: None,
             unsettled: Vec::new(),
             interrupted: None,
+            unread: Vec::new(),
             place: None,
             deferred: VecDeque::new(),
             is_stopped: false,
@@ -91,7 +97,7 @@ impl Lane {
             let idle = self.shared.options.idle;
             let clock = self.shared.ports.clock.clone();
             self.want_place();
-            let is_idle = self.running.is_none() && self.place.is_none();
+            let is_idle = self.running.is_none() && self.place.is_none() && self.unread.is_empty();
             tokio::select! {
                 biased;
                 place = granted(&mut self.place) => {
@@ -103,6 +109,7 @@ impl Lane {
                     Some(command) => self.obey(command).await,
                 },
                 finished = finished(&mut self.running) => self.ended(finished).await,
+                () = clock.sleep(READ_AGAIN), if !self.unread.is_empty() => self.read_again().await,
                 () = clock.sleep(idle), if is_idle => {
                     if self.leave() {
                         return;
@@ -169,33 +176,9 @@ impl Lane {
                 let _left = reply.send(answer);
             }
             // Rare and large; boxed, so that the actor stays small.
+            Command::TakeUp(records) => Box::pin(self.read_left(records)).await,
             Command::Recover(found) => Box::pin(self.recover(*found)).await,
             Command::Stop => {}
-        }
-    }
-
-    async fn recover(&mut self, found: Recovered) {
-        // A turn runs already: what was found is found again once it has ended.
-        if self.running.is_some() {
-            return;
-        }
-        if let Err(fault) = self.settle().await {
-            tracing::error!(session = %self.key, %fault, "the end of a broken run could not be recorded");
-        }
-        for (request, outcome) in found.joined {
-            self.register(&request);
-            if let Some(outcome) = outcome {
-                self.end_carried(&request.id, &Arc::new(outcome)).await;
-            }
-        }
-        for request in found.waiting {
-            if !self.queue.holds(&request.id) {
-                self.enqueue(request);
-            }
-        }
-        // One that waits for a place already is read again once it is claimed.
-        if self.interrupted.is_none() {
-            self.interrupted = found.interrupted;
         }
     }
 

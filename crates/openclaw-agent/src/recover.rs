@@ -2,109 +2,124 @@
 //!
 //! A run is rebuilt from its newest checkpoint and the events after it, or by
 //! folding its whole journal; `step::resume` says how to go on. Input that was
-//! accepted and never began waits again. Nothing is judged by age. Sessions are
-//! read side by side and each is told as soon as it is found, so that the first
-//! run goes on while others are still being read.
+//! accepted and never began waits again. Nothing is judged by age.
+//!
+//! At the start only the first event of each run is read ([`find`]), so that the
+//! program answers soon however much was left. Each session's actor then reads
+//! its own runs, before anything else it was told ([`of_session`]).
 
 mod rebuild;
 mod taken;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{JournalError, RecordError, RunRecord};
 use openclaw_domain::run::{Outcome, Status};
 use openclaw_domain::runtime::{Runtime, ThreadBound};
-use openclaw_domain::{Epoch, Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Timestamp};
+use openclaw_domain::{Epoch, InstanceId, Recorded, RunEvent, RunId, RunRequest, Seq, SessionKey, Timestamp};
 
 use crate::command::{Interrupted, Recovered};
+use crate::instances;
 use crate::shared::Shared;
 
 /// Most unfinished runs taken up at once.
 const UNFINISHED_MAX: usize = 100_000;
 
+/// How long after a failure runs are read again.
+pub(crate) const READ_AGAIN: Duration = Duration::from_secs(1);
+
 /// Events read at a time.
 const PAGE: usize = 1000;
 
-/// Sessions read at a time: enough to keep a store busy, few enough to bound
-/// the transcripts that are in memory before their actors have them.
-const SESSIONS_AT_ONCE: usize = 16;
+/// Runs read at a time: enough to keep a store busy, few enough to bound the
+/// transcripts in memory and the time that others wait.
+pub(crate) const AT_ONCE: usize = 16;
 
-/// What an earlier process left, besides what sessions were told.
+/// What an earlier process left.
 pub(crate) struct Found {
-    /// How many runs in all.
-    pub(crate) count: usize,
+    /// Turns of sessions, by session; each list oldest first.
+    pub(crate) turns: BTreeMap<SessionKey, Vec<RunRecord>>,
     /// Requests that have an instance each, oldest first.
-    pub(crate) instances: Vec<Left>,
+    pub(crate) instances: Vec<(RunRecord, InstanceId)>,
 }
 
 /// A request whose instance was left.
 pub(crate) struct Left {
     pub(crate) standing: Box<Interrupted>,
     pub(crate) terms: ThreadBound,
-    accepted_at: Timestamp,
 }
 
 impl Left {
-    fn of(standing: Box<Interrupted>, record: &RunRecord) -> Result<Self, Box<Interrupted>> {
+    fn of(standing: Box<Interrupted>) -> Result<Self, Box<Interrupted>> {
         match standing.runtime.thread_bound().copied() {
-            Some(terms) => Ok(Self { standing, terms, accepted_at: record.accepted_at }),
+            Some(terms) => Ok(Self { standing, terms }),
             None => Err(standing),
         }
     }
 }
 
-/// Finds all unfinished runs and tells each session's actor what is its.
-pub(crate) async fn recover(
-    shared: &Shared,
-    tell: impl Fn(&SessionKey, Recovered) -> Result<(), Fault>,
-) -> Result<Found, Fault> {
-    let unfinished = shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
+/// Finds all unfinished runs and registers them, so that whoever asks right
+/// after the start finds them.
+pub(crate) async fn find(shared: &Shared) -> Result<Found, Fault> {
+    let mut unfinished =
+        shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
     shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
-    let count = unfinished.len();
-    let mut by_session: BTreeMap<SessionKey, Vec<RunRecord>> = BTreeMap::new();
-    for record in unfinished {
-        by_session.entry(record.session.clone()).or_default().push(record);
-    }
-    let mut found = stream::iter(by_session)
-        .map(|(session, mut records)| async move {
-            // Listed newest first; what was accepted in the same millisecond keeps its order.
-            records.reverse();
-            records.sort_by_key(|record| record.accepted_at);
-            let found = recover_session(shared, &session, records).await?;
-            Ok::<_, Fault>((session, found))
-        })
-        .buffer_unordered(SESSIONS_AT_ONCE);
-    let mut instances = Vec::new();
-    while let Some(next) = found.next().await {
-        let (session, (recovered, left)) = next?;
-        instances.extend(left);
-        if !recovered.is_empty() {
-            tell(&session, recovered)?;
+    // Listed newest first; what was accepted in the same millisecond keeps its order.
+    unfinished.reverse();
+    unfinished.sort_by_key(|record| record.accepted_at);
+    let mut read = stream::iter(unfinished)
+        .map(|record| async move { Ok::<_, Fault>((accepted(shared, &record).await?, record)) })
+        .buffered(AT_ONCE);
+    let mut found = Found { turns: BTreeMap::new(), instances: Vec::new() };
+    while let Some(next) = read.next().await {
+        let (accepted, record) = next?;
+        let Some((request, runtime)) = accepted else {
+            tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
+            continue;
+        };
+        register(shared, &record.session, &request);
+        match runtime {
+            Runtime::ThreadBound(_) => found.instances.push((record, instances::id_of(&request))),
+            Runtime::SessionBound => found.turns.entry(record.session.clone()).or_default().push(record),
         }
     }
-    instances.sort_by_key(|left: &Left| left.accepted_at);
-    Ok(Found { count, instances })
+    Ok(found)
 }
 
-async fn recover_session(
+async fn accepted(shared: &Shared, record: &RunRecord) -> Result<Option<(RunRequest, Runtime)>, Fault> {
+    let first = shared.ports.journal.events(&record.session, &record.id, Seq(0), 1).await;
+    let first = first.map_err(|error| journal(&error))?.into_iter().next();
+    Ok(first.and_then(|recorded| match recorded.event {
+        RunEvent::Accepted { request, runtime, .. } => Some((*request, runtime)),
+        _ => None,
+    }))
+}
+
+fn register(shared: &Shared, key: &SessionKey, request: &RunRequest) {
+    shared.waiters.begin(&request.id, key, request.source, Status::Queued, request.input.at);
+    if let Some(parent) = &request.parent {
+        shared.children.add(parent, (key.clone(), request.id.clone()));
+    }
+}
+
+/// Reads what was left of one session's turns; `records` are oldest first.
+pub(crate) async fn of_session(
     shared: &Shared,
     key: &SessionKey,
-    records: Vec<RunRecord>,
-) -> Result<(Recovered, Vec<Left>), Fault> {
-    let mut instances = Vec::new();
+    records: &[RunRecord],
+) -> Result<Recovered, Fault> {
     let mut found = Recovered::default();
     let mut waiting = Vec::new();
     for record in records {
-        match rebuild::rebuild(shared, key, &record).await? {
+        match rebuild::rebuild(shared, key, record).await? {
             Rebuilt::Waiting(request) => waiting.push((record, *request)),
-            Rebuilt::Begun(standing) => match Left::of(standing, &record) {
-                Ok(left) => instances.push(left),
-                Err(interrupted) if found.interrupted.is_none() => found.interrupted = Some(*interrupted),
-                Err(_another) => {}
-            },
-            Rebuilt::Nothing => {}
+            Rebuilt::Begun(interrupted) if found.interrupted.is_none() => found.interrupted = Some(*interrupted),
+            // Nobody goes on with it, so nobody is to wait for it.
+            Rebuilt::Begun(_) | Rebuilt::Nothing => shared.waiters.forget(&record.id, key),
         }
     }
     let taken = match waiting.iter().map(|(record, _)| record.accepted_at).min() {
@@ -117,17 +132,47 @@ async fn recover_session(
             Some(outcome) => found.joined.push((request, outcome.clone())),
         }
     }
-    // Registered here, so that whoever asks right after the start finds them.
-    let interrupted = found.interrupted.iter().map(|interrupted| &interrupted.request);
-    let waiting = found.waiting.iter().chain(found.joined.iter().map(|(request, _)| request));
-    let own = instances.iter().map(|left: &Left| &left.standing.request);
-    for request in interrupted.chain(waiting).chain(own) {
-        shared.waiters.begin(&request.id, key, request.source, Status::Queued, request.input.at);
-        if let Some(parent) = &request.parent {
-            shared.children.add(parent, (key.clone(), request.id.clone()));
+    Ok(found)
+}
+
+/// Reads the instances that were left and goes on with each, oldest first; those
+/// that cannot be read are tried again.
+pub(crate) async fn take_up_instances(shared: Arc<Shared>, mut left: Vec<RunRecord>) {
+    let work = async {
+        while !left.is_empty() {
+            let mut read = stream::iter(std::mem::take(&mut left))
+                .map(|record| async { (rebuild::rebuild(&shared, &record.session, &record).await, record) })
+                .buffered(AT_ONCE);
+            let mut unread = Vec::new();
+            while let Some((rebuilt, record)) = read.next().await {
+                match rebuilt.map(instance) {
+                    Ok(Some(left)) => instances::take_up(&shared, *left.standing, left.terms),
+                    Ok(None) => shared.waiters.forget(&record.id, &record.session),
+                    Err(fault) => {
+                        tracing::error!(run = %record.id, %fault, "an instance that was left could not be read");
+                        unread.push(record);
+                    }
+                }
+            }
+            drop(read);
+            left = unread;
+            if !left.is_empty() {
+                shared.ports.clock.sleep(READ_AGAIN).await;
+            }
         }
+    };
+    tokio::select! {
+        biased;
+        () = shared.stopping.cancelled() => {}
+        () = work => {}
     }
-    Ok((found, instances))
+}
+
+fn instance(rebuilt: Rebuilt) -> Option<Left> {
+    match rebuilt {
+        Rebuilt::Begun(standing) => Left::of(standing).ok(),
+        Rebuilt::Waiting(_) | Rebuilt::Nothing => None,
+    }
 }
 
 /// A run whose owner let its lease expire, by who goes on with it.
@@ -146,7 +191,7 @@ pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Expir
     // Whether it began says its journal, whatever its owner left as its status.
     let record = RunRecord { status: Status::Running, ..record.clone() };
     match rebuild::rebuild(shared, key, &record).await? {
-        Rebuilt::Begun(standing) => match Left::of(Box::new(Interrupted { is_expired: true, ..*standing }), &record) {
+        Rebuilt::Begun(standing) => match Left::of(Box::new(Interrupted { is_expired: true, ..*standing })) {
             Ok(left) => return Ok(Expired::Instance(Box::new(left))),
             Err(interrupted) => found.interrupted = Some(*interrupted),
         },
@@ -158,11 +203,7 @@ pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Expir
 
 /// Returns what a run was accepted to be served by.
 pub(crate) async fn runtime_of(shared: &Shared, record: &RunRecord) -> Result<Runtime, Fault> {
-    let first = shared.ports.journal.events(&record.session, &record.id, Seq(0), 1).await;
-    match first.map_err(|error| journal(&error))?.into_iter().next().map(|recorded| recorded.event) {
-        Some(RunEvent::Accepted { runtime, .. }) => Ok(runtime),
-        Some(_) | None => Ok(Runtime::default()),
-    }
+    Ok(accepted(shared, record).await?.map_or_else(Runtime::default, |(_, runtime)| runtime))
 }
 
 /// Rebuilds a run as it stands now, its newest claim at `(epoch, seq)`.

@@ -13,7 +13,7 @@ use openclaw_domain::ports::{
 use openclaw_domain::run::Abort;
 use openclaw_domain::runtime::Concurrency;
 use openclaw_domain::{Question, SessionKey};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use crate::instances::Instances;
 use crate::leases::Leases;
 use crate::pauses::Pauses;
 use crate::places::Places;
+use crate::recover::AT_ONCE;
 use crate::waiters::Waiters;
 
 /// How the engine behaves.
@@ -108,6 +109,11 @@ pub(crate) struct Shared {
     pub(crate) actions: Actions,
     pub(crate) waiters: Waiters,
     pub(crate) places: Places,
+    /// Sessions that read what was left of them.
+    pub(crate) reading: Semaphore,
+    /// Runs that are being taken up. Held for what needs no place and waits for
+    /// nobody outside, so that it always comes free.
+    pub(crate) taking_up: Arc<Semaphore>,
     pub(crate) pauses: Pauses,
     pub(crate) children: Children,
     pub(crate) instances: Instances,
@@ -134,6 +140,8 @@ impl Shared {
         let tools = RwLock::new(Arc::new(toolbox(&ports.tools)));
         Self {
             places: Places::new(options.concurrency),
+            reading: Semaphore::new(AT_ONCE),
+            taking_up: Arc::new(Semaphore::new(AT_ONCE)),
             options,
             ports,
             tools,
@@ -158,6 +166,12 @@ impl Shared {
         if let Some(hook) = &self.options.crash {
             hook.at(Site::Engine(point), Moment::AfterDispatch);
         }
+    }
+
+    /// Waits for a turn to take a run up; dropping it lets the next one begin.
+    pub(crate) async fn take_turn(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed, so never `None`.
+        self.taking_up.clone().acquire_owned().await.ok()
     }
 
     /// Lets tools reach the engine; called once, when it is made.

@@ -1,13 +1,20 @@
 //! How long a gateway with many open runs takes to go on with them.
+//!
+//! What counts is what people see: readers follow some of the runs through the
+//! kill, and the clock stops when the first of them is told that its run goes on.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use openclaw_client::{Backoff, RunItem, RunStream, RunStreamOptions};
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::case;
-use crate::home::Fate;
+use crate::home::{self, Fate};
 use crate::plan::Plan;
 use crate::scenario::Say;
 use crate::snapshot::Watch;
@@ -16,15 +23,28 @@ use crate::world::{Site, World};
 /// How long making the runs, and taking them up, may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Most runs that are made; the gateway is told to work on so many at once.
+pub const RUNS_MAX: usize = 10_000;
+
+/// Runs that somebody follows, spread over all.
+const READERS: usize = 8;
+
+/// Between two attempts of a reader to come back.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// What was measured, in milliseconds since the process was started.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// Runs that were open when the gateway was killed.
     pub runs: u64,
     /// Until something new was recorded of the first of them.
-    pub first_ms: u128,
+    pub recorded_ms: u128,
     /// Until a client could connect.
     pub ready_ms: u128,
+    /// Until the first reader was told that its run goes on.
+    pub first_ms: u128,
+    /// Until every reader was told so.
+    pub readers_ms: u128,
     /// Until something new was recorded of all of them.
     pub all_ms: u128,
 }
@@ -34,11 +54,66 @@ pub struct Report {
 /// # Errors
 /// When the runs cannot be made, or are not all taken up.
 pub async fn run(site: &Site, runs: usize, told: impl Fn(&str)) -> anyhow::Result<Report> {
-    let mut world = World::with(site, |_| json!({})).await?;
+    anyhow::ensure!((1..=RUNS_MAX).contains(&runs), "--runs is a number from 1 to {RUNS_MAX}");
+    let many = |_| json!({ "agents": { "defaults": { "maxConcurrent": RUNS_MAX } } });
+    let mut world = World::with(site, many).await?;
     world.begin_life().await?;
     let mut gateway = world.home.start(&Fate::default())?;
+    open_runs(&world, runs, &told).await?;
+    let (resumed, mut heard) = mpsc::channel(READERS);
+    let mut readers = JoinSet::new();
+    for n in (0..runs).step_by(runs.div_ceil(READERS)) {
+        readers.spawn(read(world.home.state(), format!("m{n}"), resumed.clone()));
+    }
+    let followed = readers.len();
+    let watch = Watch::open(&world.home.state())?;
+    gateway.kill().await?;
+    let mut report = Report { runs: watch.open_runs()?, ..Report::default() };
+
+    world.begin_life().await?;
+    let began = Instant::now();
+    let since = |at: Instant| at.duration_since(began).as_millis();
+    let mut gateway = world.home.start(&Fate::default())?;
+    let taken_up = async {
+        let mut first = None;
+        loop {
+            let recovered = watch.count("model_started", 2)?;
+            if recovered > 0 {
+                first.get_or_insert_with(Instant::now);
+            }
+            if recovered >= report.runs {
+                return anyhow::Ok((first.unwrap_or(began), Instant::now()));
+            }
+            // Looking costs the machine that is measured.
+            tokio::time::sleep(Duration::from_millis(if first.is_some() { 50 } else { 2 })).await;
+        }
+    };
+    let ready = async {
+        let _client = world.home.connect().await?;
+        anyhow::Ok(Instant::now())
+    };
+    let seen = async {
+        let mut seen = Vec::with_capacity(followed);
+        while seen.len() < followed {
+            seen.push(heard.recv().await.context("a reader gave up")?);
+        }
+        anyhow::Ok(seen)
+    };
+    let all = async { tokio::try_join!(taken_up, ready, seen) };
+    let measured = tokio::time::timeout(PATIENCE, all).await.context("the runs were not all taken up")??;
+    let ((recorded, taken_up), ready, seen) = measured;
+    report.recorded_ms = since(recorded);
+    report.all_ms = since(taken_up);
+    report.ready_ms = since(ready);
+    report.first_ms = seen.iter().min().map_or(0, |at| since(*at));
+    report.readers_ms = seen.iter().max().map_or(0, |at| since(*at));
+    gateway.kill().await?;
+    Ok(report)
+}
+
+/// Makes runs whose model says a word and then thinks for longer than this takes.
+async fn open_runs(world: &World, runs: usize, told: &impl Fn(&str)) -> anyhow::Result<()> {
     let client = world.home.connect().await?;
-    // A model that says a word and then thinks for longer than this takes.
     let plan = Plan { pieces: 2, pause_ms: 3_600_000, ..Plan::default() };
     for n in 0..runs {
         let say = Say::new(&format!("agent:main:open{n}"), &format!("m{n}"), plan.clone());
@@ -54,33 +129,26 @@ pub async fn run(site: &Site, runs: usize, told: impl Fn(&str)) -> anyhow::Resul
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(PATIENCE, is_shown).await.context("the runs did not all begin to stream")??;
-    gateway.kill().await?;
-    let mut report = Report { runs: watch.open_runs()?, ..Report::default() };
+    tokio::time::timeout(PATIENCE, is_shown).await.context("the runs did not all begin to stream")?
+}
 
-    world.begin_life().await?;
-    let began = tokio::time::Instant::now();
-    let mut gateway = world.home.start(&Fate::default())?;
-    let taken_up = async {
-        loop {
-            let recovered = watch.count("model_started", 2)?;
-            if recovered > 0 && report.first_ms == 0 {
-                report.first_ms = began.elapsed().as_millis();
-            }
-            if recovered >= report.runs {
-                report.all_ms = began.elapsed().as_millis();
-                return anyhow::Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+/// Follows a run until it is told that the run goes on.
+async fn read(state: std::path::PathBuf, run: String, resumed: mpsc::Sender<Instant>) {
+    let mut options = RunStreamOptions::new(run);
+    options.backoff = quick();
+    let mut stream = RunStream::new(home::link(&state), options);
+    while let Some(Ok(item)) = stream.next().await {
+        if matches!(&item, RunItem::Event(event) if event.is_resumed) {
+            // The one that measures has gone when this fails.
+            resumed.send(Instant::now()).await.ok();
+            return;
         }
-    };
-    let ready = async {
-        let _client = world.home.connect().await?;
-        anyhow::Ok(began.elapsed().as_millis())
-    };
-    let both = async { tokio::try_join!(taken_up, ready) };
-    let ((), ready_ms) = tokio::time::timeout(PATIENCE, both).await.context("the runs were not all taken up")??;
-    report.ready_ms = ready_ms;
-    gateway.kill().await?;
-    Ok(report)
+    }
+}
+
+/// Attempts that follow each other quickly, because the pause is part of what is measured.
+fn quick() -> Backoff {
+    let mut backoff = Backoff::default();
+    (backoff.first, backoff.longest) = (PAUSE, PAUSE);
+    backoff
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use openclaw_client::{Client, ConnectOptions, Endpoint, Introduction};
+use openclaw_client::{Client, ConnectOptions, Endpoint, Introduction, Link};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -123,6 +123,12 @@ impl Home {
 pub(crate) async fn connect_once(state_dir: &Path) -> Result<Client, openclaw_client::Error> {
     let endpoint = Endpoint::Unix(state_dir.join("gateway.sock"));
     Client::connect(&endpoint, &ConnectOptions::new(Introduction::cli("chaos"))).await
+}
+
+/// Returns a link to the gateway of a state directory, for those who come back by themselves.
+pub(crate) fn link(state_dir: &Path) -> Link {
+    let endpoint = Endpoint::Unix(state_dir.join("gateway.sock"));
+    Link::new(endpoint, ConnectOptions::new(Introduction::cli("chaos")))
 }
 
 /// Finds a free port below those that outgoing connections use, so that it is

@@ -243,8 +243,9 @@ async fn run_boot(binary: PathBuf, runs: usize) -> anyhow::Result<bool> {
     let report = boot::run(&site(&binary, None)?, runs, show).await?;
     show("");
     say(&format!(
-        "{} open runs: first recovered event after {} ms, ready after {} ms, all taken up after {} ms",
-        report.runs, report.first_ms, report.ready_ms, report.all_ms
+        "{} open runs: a reader saw the first go on after {} ms, all readers after {} ms; ready after {} ms, first event \
+         recorded after {} ms, all taken up after {} ms",
+        report.runs, report.first_ms, report.readers_ms, report.ready_ms, report.recorded_ms, report.all_ms
     ));
     Ok(report.runs as usize == runs)
 }

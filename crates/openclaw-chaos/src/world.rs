@@ -51,7 +51,7 @@ impl World {
     ///
     /// # Errors
     /// When a server or the home cannot be made.
-    pub async fn with(site: &Site, config: fn(SocketAddr) -> Value) -> anyhow::Result<Self> {
+    pub async fn with(site: &Site, config: impl Fn(SocketAddr) -> Value) -> anyhow::Result<Self> {
         let meter = Meter::default();
         let model = Server::start(meter.script(0)).await?;
         let effects = Effects::start().await?;

@@ -1,6 +1,6 @@
 //! The instances that live, and how to reach them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -140,11 +140,6 @@ impl Instances {
     /// Tells whether a request has an instance.
     pub(crate) fn holds(&self, name: &Name) -> bool {
         self.live().contains_key(name)
-    }
-
-    /// Lists the instances by their ids.
-    pub(crate) fn ids(&self) -> BTreeSet<InstanceId> {
-        self.live().values().map(|known| known.id.clone()).collect()
     }
 
     /// Lists the requests of a session.

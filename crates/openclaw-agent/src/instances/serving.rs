@@ -125,6 +125,10 @@ impl Serving {
     /// Claims the run, opens the scratch and drives it.
     async fn run(mut self, shared: &Arc<Shared>, place: Arc<Place>) -> Result<Finished, Stop> {
         let failed = |message: String| Stop::End(End::Failed { message });
+        let turn = match self.first {
+            Some(_) => None,
+            None => shared.take_turn().await,
+        };
         let claim = match self.claimed {
             Some(claim) => claim,
             None => self.claim(shared).await?,
@@ -138,7 +142,7 @@ impl Serving {
         self.known.began(&scratch.path, now + left);
         let terms = self.known.terms;
         let quarters = Quarters { scratch, terms, seed: crate::keys::seed(&self.standing.request) };
-        let start = self.start(shared, place, Arc::new(quarters), claim).await;
+        let start = Start { turn, ..self.start(shared, place, Arc::new(quarters), claim).await };
         let (driver, effects, events) = Driver::new(shared.clone(), start);
         let driven = AssertUnwindSafe(driver.drive(effects, events)).catch_unwind();
         let too_late = shared.ports.clock.sleep(left + GRACE);
@@ -245,6 +249,7 @@ impl Serving {
             quarters: Some(quarters),
             worked: standing.worked,
             claimed_at: claim.at,
+            turn: None,
         }
     }
 }

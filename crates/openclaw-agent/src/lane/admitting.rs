@@ -24,6 +24,7 @@ const UNBEGUN_EVENTS_MAX: usize = 100;
 impl Lane {
     /// Accepts input according to its queue mode.
     pub(super) async fn accept(&mut self, request: RunRequest) -> Result<Started, Fault> {
+        self.refuse_before_read()?;
         let agent = self.agent()?;
         if let Some(place) = self.free_place() {
             return self.begin_now(request, agent, place).await;

@@ -11,7 +11,7 @@ use openclaw_domain::run::{End, StartState, Started, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::tool::Effect;
 use openclaw_domain::{CallId, Change, Epoch, RunEvent, RunRequest, Runtime, Seq, SessionId, Timestamp, ToolCall};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::admitting::{Opened, fault};
 use super::{CONTROL_MAX, Lane, Running};
@@ -43,6 +43,8 @@ struct Turn {
     place: Arc<Place>,
     /// By the monotonic clock, when the run's first lease was asked for.
     claimed_at: Duration,
+    /// Held by a run that is being taken up.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Lane {
@@ -97,6 +99,7 @@ impl Lane {
             started: BTreeMap::new(),
             place,
             claimed_at,
+            turn: None,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -160,6 +163,7 @@ impl Lane {
             started: BTreeMap::new(),
             place,
             claimed_at,
+            turn: None,
         };
         self.running = Some(self.spawn(turn, at));
         Ok(())
@@ -167,6 +171,7 @@ impl Lane {
 
     /// Goes on with a run that an earlier process left in the middle.
     pub(crate) async fn take_up(&mut self, interrupted: Interrupted, place: Arc<Place>) {
+        let turn = self.shared.take_turn().await;
         let at = self.shared.ports.clock.now();
         let request = interrupted.request.clone();
         let claimed_at = self.shared.ports.clock.monotonic();
@@ -232,6 +237,7 @@ impl Lane {
             started: interrupted.started,
             place,
             claimed_at,
+            turn,
         };
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
@@ -266,6 +272,7 @@ impl Lane {
             quarters: None,
             worked: Duration::ZERO,
             claimed_at: turn.claimed_at,
+            turn: turn.turn,
         };
         let (driver, effects, events) = Driver::new(self.shared.clone(), start);
         let joined = turn.joined.into_iter().map(|request| request.id).collect();

@@ -45,6 +45,7 @@ impl Lane {
 
     /// A run that goes on soon keeps the view of the conversation it began with.
     fn refuse_before_interrupted(&self) -> Result<(), Fault> {
+        self.refuse_before_read()?;
         match &self.interrupted {
             None => Ok(()),
             Some(interrupted) => {

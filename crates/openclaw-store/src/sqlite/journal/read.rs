@@ -13,6 +13,9 @@ use crate::sqlite::error::WorkError;
 /// Most rows of one answer.
 const ROWS_MAX: usize = 10_000;
 
+/// Most unfinished runs of one answer: whoever asks for them is to miss none.
+const UNFINISHED_MAX: usize = 100_000;
+
 /// Returns the events of a run after a position.
 pub(super) fn events(
     db: &Connection,
@@ -56,7 +59,8 @@ pub(super) fn runs(
     unfinished_only: bool,
     limit: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
-    let open = if unfinished_only { "and r.ended_at is null" } else { "" };
+    let (open, rows_max) =
+        if unfinished_only { ("and r.ended_at is null", UNFINISHED_MAX) } else { ("", ROWS_MAX) };
     let of_session = if session.is_some() { "and s.skey = ?2" } else { "and ?2 is null" };
     let columns = run::COLUMNS;
     let sql = format!(
@@ -65,7 +69,7 @@ pub(super) fn runs(
          where s.removed_at is null {open} {of_session} order by r.id desc limit ?1"
     );
     db.prepare_cached(&sql)?
-        .query_map(params![limit.min(ROWS_MAX), session.map(SessionKey::as_str)], run::record)?
+        .query_map(params![limit.min(rows_max), session.map(SessionKey::as_str)], run::record)?
         .collect()
 }
 
