@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::case;
+use crate::tell;
 use crate::home::{self, Fate};
 use crate::plan::Plan;
 use crate::scenario::Say;
@@ -117,7 +117,7 @@ async fn open_runs(world: &World, runs: usize, told: &impl Fn(&str)) -> anyhow::
     let plan = Plan { pieces: 2, pause_ms: 3_600_000, ..Plan::default() };
     for n in 0..runs {
         let say = Say::new(&format!("agent:main:open{n}"), &format!("m{n}"), plan.clone());
-        client.call("chat.send", case::params(&say)).await.context("chat.send")?;
+        client.call("chat.send", tell::params(&say)).await.context("chat.send")?;
         if n % 100 == 99 {
             told(&format!("{} runs are open", n + 1));
         }

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use openclaw_client::{Call, Client};
-use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::check;
@@ -13,6 +11,7 @@ use crate::evidence::{Evidence, Violation};
 use crate::home::Fate;
 use crate::scenario::{Act, Say, Scenario};
 use crate::snapshot::{Snapshot, Watch};
+use crate::tell::tell;
 use crate::world::{Site, World};
 
 /// How long one start of the gateway may take to get everything done.
@@ -21,10 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a gateway that is being killed may seem alive.
 const DYING_MAX: Duration = Duration::from_millis(400);
 
-/// How long a request of a process that is gone may take to arrive.
-const ON_ITS_WAY: Duration = Duration::from_millis(50);
+/// How long what an instance leaves may be there after its end (I12).
+const LEAVING_MAX: Duration = Duration::from_secs(1);
 
-/// Between two looks at the database.
+/// Between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What became of a case.
@@ -77,6 +76,7 @@ pub async fn run(site: &Site, scenario: &Scenario, kills: &[String]) -> anyhow::
             }
             Err(error) => violations.push(Violation { rule: "database", what: format!("after {kill}: {error:#}") }),
         }
+        scenario.between.happen(&world.home.state()).await?;
     }
     match live(&mut world, &Fate::default(), &acts, &mut evidence).await? {
         Life::Over => {}
@@ -100,7 +100,10 @@ pub async fn trace(site: &Site, scenario: &Scenario, kills: &[String]) -> anyhow
     for kill in kills {
         let fate = Fate { crash_at: Some(kill.clone()), trace: None };
         let why = match live(&mut world, &fate, &acts, &mut evidence).await? {
-            Life::Died => continue,
+            Life::Died => {
+                scenario.between.happen(&world.home.state()).await?;
+                continue;
+            }
             Life::Over => format!("it was over: {}", unfinished(&world)),
             Life::Stuck(why) => why,
         };
@@ -123,7 +126,15 @@ fn said(acts: &[Act]) -> Vec<Say> {
     acts.iter()
         .filter_map(|act| match act {
             Act::Say(say) => Some(say.clone()),
-            Act::Calls(_) | Act::Over | Act::Asked | Act::Call(..) => None,
+            Act::Calls(_)
+            | Act::Over
+            | Act::Asked
+            | Act::Call(..)
+            | Act::Shorten(_)
+            | Act::Restore(_)
+            | Act::Steal
+            | Act::Settle
+            | Act::SendAgain => None,
         })
         .collect()
 }
@@ -134,6 +145,8 @@ fn finish(world: &World, evidence: &mut Evidence, violations: &mut Vec<Violation
         Ok(snapshot) => evidence.end = snapshot,
         Err(error) => violations.push(Violation { rule: "database", what: format!("at the end: {error:#}") }),
     }
+    evidence.seen = world.readers.seen();
+    evidence.resumed = world.readers.resumed();
     evidence.effects = world.effects.log();
     evidence.messages = world.effects.messages();
     evidence.calls = world.meter.calls();
@@ -153,7 +166,7 @@ async fn live(world: &mut World, fate: &Fate, acts: &[Act], evidence: &mut Evide
     world.begin_life().await?;
     let mut gateway = world.home.start(fate)?;
     let told = tokio::time::timeout(PATIENCE, tell(world, acts, evidence));
-    let life = tokio::select! {
+    let mut life = tokio::select! {
         // A story whose gateway has died ends with an error of its connection:
         // the death is what counts.
         biased;
@@ -166,8 +179,28 @@ async fn live(world: &mut World, fate: &Fate, acts: &[Act], evidence: &mut Evide
             Err(_) => Life::Stuck(format!("not over after {PATIENCE:?}: {}", unfinished(world))),
         },
     };
+    if let Life::Over = life
+        && let Some(left) = left_behind(world).await
+    {
+        life = Life::Stuck(left);
+    }
     end(&mut gateway).await?;
     Ok(life)
+}
+
+/// Returns what instances left behind although all of them are gone.
+async fn left_behind(world: &World) -> Option<String> {
+    let began = tokio::time::Instant::now();
+    loop {
+        let left = world.home.scratches();
+        if left.is_empty() {
+            return None;
+        }
+        if began.elapsed() > LEAVING_MAX {
+            return Some(format!("{} are there {LEAVING_MAX:?} after the end", left.join(", ")));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn unfinished(world: &World) -> String {
@@ -189,143 +222,4 @@ async fn end(gateway: &mut Child) -> anyhow::Result<()> {
         gateway.kill().await.context("cannot kill the gateway")?;
     }
     Ok(())
-}
-
-async fn tell(world: &World, acts: &[Act], evidence: &mut Evidence) -> anyhow::Result<()> {
-    let client = world.home.connect().await?;
-    let watch = Watch::open(&world.home.state())?;
-    let mut expected: Vec<&str> = Vec::new();
-    for act in acts {
-        match act {
-            Act::Say(say) => {
-                say_it(&client, say).await.with_context(|| format!("message {}", say.id))?;
-                evidence.acked.entry(say.id.clone()).or_insert(world.life);
-                expected.push(&say.id);
-            }
-            Act::Calls(count) => {
-                while world.meter.count() < *count && !rests(world, &client, &watch, &expected, evidence).await? {
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-            Act::Call(method, params) => {
-                client.call(method, params.clone()).await.context(*method)?;
-            }
-            Act::Asked => {
-                while !watch.statuses()?.iter().any(|(_, status)| matches!(status.as_str(), "waiting" | "attention"))
-                    && !are_over(&watch, &expected)?
-                {
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-            Act::Over => {
-                while !rests(world, &client, &watch, &expected, evidence).await? {
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-    client.close().await;
-    Ok(())
-}
-
-/// Says something and returns once it is acknowledged.
-async fn say_it(client: &Client, say: &Say) -> Result<Value, openclaw_client::Error> {
-    if !say.is_delivered {
-        return client.call("chat.send", params(say)).await;
-    }
-    let params = json!({
-        "sessionKey": say.session, "message": say.plan.message(&say.id), "idempotencyKey": say.id,
-        "deliver": true, "channel": "webhook", "to": "somebody",
-    });
-    client.call("agent", params).await
-}
-
-pub(crate) fn params(say: &Say) -> Value {
-    let mut params = json!({
-        "sessionKey": say.session, "message": say.plan.message(&say.id), "idempotencyKey": say.id, "deliver": false,
-    });
-    if let Some(queue) = say.queue {
-        params["queueMode"] = queue.into();
-    }
-    if let Some(timeout_ms) = say.timeout_ms {
-        params["timeoutMs"] = timeout_ms.into();
-    }
-    params
-}
-
-fn are_over(watch: &Watch, expected: &[&str]) -> rusqlite::Result<bool> {
-    let statuses = watch.statuses()?;
-    let is_over = |id: &&str| statuses.iter().any(|(run, status)| run == id && is_final(status));
-    Ok(expected.iter().all(is_over))
-}
-
-fn is_final(status: &str) -> bool {
-    matches!(status, "done" | "failed" | "cancelled")
-}
-
-/// Tells whether nothing more will happen by itself; answers what people are asked.
-async fn rests(
-    world: &World,
-    client: &Client,
-    watch: &Watch,
-    expected: &[&str],
-    evidence: &mut Evidence,
-) -> anyhow::Result<bool> {
-    let statuses = watch.statuses()?;
-    if !expected.iter().all(|id| statuses.iter().any(|(run, _)| run == id)) || watch.undelivered()? > 0 {
-        return Ok(false);
-    }
-    let open: Vec<&str> = statuses.iter().map(|(_, status)| status.as_str()).filter(|it| !is_final(it)).collect();
-    if open.contains(&"waiting") {
-        approve(client).await?;
-    }
-    if open.contains(&"attention") && client.offers("question.resolve") {
-        answer(world, client, evidence).await?;
-        return Ok(false);
-    }
-    // Whoever waits for a run that needs attention rests with it.
-    let needs_attention = open.contains(&"attention");
-    Ok(open.is_empty() || (needs_attention && open.iter().all(|status| matches!(*status, "attention" | "queued"))))
-}
-
-pub(crate) async fn approve(client: &Client) -> anyhow::Result<()> {
-    let pending = client.call("exec.approval.list", Value::Null).await.context("exec.approval.list")?;
-    for id in pending.as_array().into_iter().flatten().filter_map(|asked| asked["id"].as_str()) {
-        let call = Call {
-            method: "exec.approval.resolve".to_owned(),
-            params: json!({ "id": id, "decision": "allow-once" }),
-            ..Call::default()
-        };
-        // Somebody else, an earlier look, may have answered it.
-        drop(client.perform(call).await);
-    }
-    Ok(())
-}
-
-/// Says of every call whose outcome is not known what the effect server saw.
-pub(crate) async fn answer(world: &World, client: &Client, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let listed = client.call("question.list", json!({})).await.context("question.list")?;
-    let questions = listed["questions"].as_array().cloned().unwrap_or_default();
-    for question in questions {
-        let Some(id) = question["id"].as_str() else { continue };
-        let Some(name) = effect_in(&question.to_string()) else { continue };
-        // What a dying command sent may still be on its way.
-        tokio::time::sleep(ON_ITS_WAY).await;
-        let happened = world.effects.happened(&name);
-        if !happened {
-            evidence.denied.push(name);
-        }
-        let choice = if happened { "happened" } else { "not-happened" };
-        let params = json!({ "id": id, "answers": { "answers": { "outcome": [choice] } } });
-        // It may have been answered at an earlier look.
-        drop(client.call("question.resolve", params).await);
-    }
-    Ok(())
-}
-
-/// Returns the name of the effect that a command has.
-pub(crate) fn effect_in(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("--name ")?;
-    let name = rest.split(|it: char| !(it.is_alphanumeric() || it == '-')).next()?;
-    Some(name.to_owned())
 }

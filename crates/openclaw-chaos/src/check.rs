@@ -6,7 +6,11 @@
 mod effects;
 mod inputs;
 mod journal;
+mod kept;
+mod readers;
 mod transcript;
+
+pub use readers::{Tally, compare};
 
 use crate::evidence::{Evidence, Violation};
 
@@ -36,18 +40,29 @@ pub const RULES: &[Rule] = &[
     rule("I6b", "a keyed message arrives once", effects::keyed_is_once),
     rule("I6c", "a file has what was written", effects::files_hold),
     rule("I7", "a call with a recorded result is never dispatched again", effects::settled_is_not_repeated),
+    rule("I7b", "a word about an unknown outcome holds", effects::settled_stays_settled),
     rule("I8", "a completed model call is paid once, one more per kill at most", effects::model_calls_are_paid_once),
     rule("I8b", "a run's bill is the sum of its model calls", effects::bills_add_up),
+    rule(
+        "I9",
+        "a reader is told every recorded event and every byte once, in order, and nothing that is not committed",
+        readers::readers_get_everything_once,
+    ),
     rule(
         "I10",
         "a delivery is made once, and one that may have been made is not made again",
         effects::deliveries_are_made_once,
     ),
+    rule("I11", "a kept state is the fold of the events up to it", kept::states_are_folds),
+    rule("I12", "an agent has no more instances at work than it may have", kept::places_are_few),
     rule("I13", "nothing is left running or queued without a reason", journal::nothing_is_left_running),
+    rule("I14", "what is said to go on has something new recorded", readers::resumed_means_resumed),
     rule("T1", "a transcript's entries are numbered 1..n", transcript::is_numbered),
     rule("T2", "every message is in its transcript once, and answered once", transcript::messages_are_there_once),
     rule("T3", "a run's turns are those its model gave", transcript::turns_are_the_models),
     rule("T4", "every call has one result, and every result its call", transcript::calls_have_results),
+    rule("T5", "a turn that was there stays as it was", kept::turns_stay),
+    rule("C1", "a summary that was acknowledged is kept, one that was taken back stays so", kept::summaries_hold),
 ];
 
 /// Judges a case.

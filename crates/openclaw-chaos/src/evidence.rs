@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::effect::Dispatch;
+use crate::follow::Seen;
 use crate::plan::Metered;
 use crate::scenario::Say;
 use crate::snapshot::Snapshot;
@@ -30,6 +31,20 @@ pub struct Evidence {
     pub files: BTreeMap<String, String>,
     /// Calls a person said never happened, by name of the effect.
     pub denied: Vec<String>,
+    /// Calls of unknown outcome whose settlement was acknowledged, each with the start of the gateway.
+    pub settled: Vec<(usize, String)>,
+    /// Keys of deliveries that a person sent again, once per wish.
+    pub sent_again: Vec<String>,
+    /// Summaries that were acknowledged, each with the start of the gateway.
+    pub summaries: Vec<(usize, u64)>,
+    /// Summaries whose end was acknowledged, each with the start of the gateway.
+    pub restored: Vec<(usize, u64)>,
+    /// Starts of the gateway in which somebody else took a run over.
+    pub thefts: Vec<usize>,
+    /// What readers were told.
+    pub seen: Vec<Seen>,
+    /// Runs that were said to go on, each with the start of the gateway that said so.
+    pub resumed: Vec<(usize, String)>,
 }
 
 /// Something that must never be.

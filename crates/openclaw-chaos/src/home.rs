@@ -67,6 +67,12 @@ impl Home {
         self.state().join("workspace")
     }
 
+    /// Returns the names of what instances have in their own folder.
+    pub fn scratches(&self) -> Vec<String> {
+        let left = std::fs::read_dir(self.state().join("scratch"));
+        left.into_iter().flatten().flatten().map(|it| it.file_name().to_string_lossy().into_owned()).collect()
+    }
+
     /// Keeps the folder after this is dropped; returns where it is.
     pub fn keep(self) -> PathBuf {
         self.folder.keep()

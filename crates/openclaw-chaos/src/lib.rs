@@ -10,7 +10,9 @@
 pub mod plan;
 
 pub mod effect;
+pub mod follow;
 pub mod home;
+pub mod theft;
 pub mod world;
 
 pub mod scenario;
@@ -21,6 +23,8 @@ pub mod check;
 pub mod evidence;
 
 pub mod case;
+pub(crate) mod tell;
+pub mod double;
 pub mod trace;
 
 pub mod matrix;

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::case;
+use crate::double::{self, Chosen};
 use crate::evidence::Violation;
 use crate::scenario::{self, Scenario};
 use crate::trace::{self, Kill};
@@ -50,6 +51,8 @@ pub struct Report {
     pub cases: usize,
     /// Cases of the whole matrix.
     pub planned: usize,
+    /// Of them, those with a second kill in the recovery from a first one.
+    pub doubles: usize,
     /// Cases whose kill was not reached this time.
     pub missed: Vec<String>,
     /// Cases that broke a rule.
@@ -88,12 +91,13 @@ impl Report {
     /// Returns the line that sums it up.
     pub fn summary(&self) -> String {
         format!(
-            "{} points x {} modes x {} scenarios: {} cases of {}, {} violations in {} cases, {} kills not reached, {:.0} s, seed {}",
+            "{} points x {} modes x {} scenarios: {} cases of {} ({} with two kills), {} violations in {} cases, {} kills not reached, {:.0} s, seed {}",
             self.points.len(),
             self.modes.len(),
             self.scenarios.len(),
             self.cases,
             self.planned,
+            self.doubles,
             self.violations(),
             self.failures.len(),
             self.missed.len(),
@@ -117,6 +121,7 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
     }
     let chosen = sample(planned, options);
     let total = chosen.len();
+    report.doubles = chosen.iter().filter(|case| case.kills.len() > 1).count();
     let places = Arc::new(Semaphore::new(options.jobs.max(1)));
     let mut running = JoinSet::new();
     for case in chosen {
@@ -178,24 +183,49 @@ async fn plan(
 ) -> anyhow::Result<(Vec<Planned>, BTreeSet<String>)> {
     let mut planned = Vec::new();
     let mut reached = BTreeSet::new();
+    let mut chosen = Chosen::default();
     for scenario in scenario::ALL.iter().filter(|scenario| is_wanted(options, scenario)) {
         let first: Vec<String> = scenario.after.iter().map(|at| (*at).to_owned()).collect();
-        let traced = case::trace(site, scenario, &first).await?;
-        let instants = trace::read(&traced);
-        let kills = trace::kills(&instants);
-        reached.extend(instants.into_iter().flat_map(|instant| instant.names).map(|(name, _)| name));
+        let kills = kills_of(site, scenario, &first, &mut reached).await?;
         told(&format!("{}: {} kills; {}", scenario.name, kills.len(), scenario.about));
-        for Kill { at, names } in kills {
-            let is_named = |only: &String| names.iter().any(|name| name.contains(only.as_str()));
-            let wanted = site_words(options);
-            if !wanted.is_empty() && !wanted.iter().any(is_named) {
-                continue;
+        if scenario.after.is_none() && scenario.focus.is_empty() {
+            for kill in double::firsts(&kills, options.seed) {
+                let first = [kill.at.clone()];
+                // A kill that this time was not reached has no recovery.
+                let Ok(again) = kills_of(site, scenario, &first, &mut reached).await else { continue };
+                planned.extend(cases(scenario, &first, chosen.pick(again), options));
             }
-            let kills = first.iter().cloned().chain([at]).collect();
-            planned.push(Planned { scenario, kills, names });
         }
+        planned.extend(cases(scenario, &first, kills, options));
     }
     Ok((planned, reached))
+}
+
+/// Returns the kills of a scenario's life after `first`.
+async fn kills_of(
+    site: &Site,
+    scenario: &Scenario,
+    first: &[String],
+    reached: &mut BTreeSet<String>,
+) -> anyhow::Result<Vec<Kill>> {
+    let instants = trace::read(&case::trace(site, scenario, first).await?);
+    let mut kills = trace::kills(&instants);
+    reached.extend(instants.into_iter().flat_map(|instant| instant.names).map(|(name, _)| name));
+    let is_of = |site: &str, name: &str| name.strip_prefix(site).is_some_and(|rest| rest.starts_with('/'));
+    if !scenario.focus.is_empty() {
+        kills.retain(|kill| kill.names.iter().any(|name| scenario.focus.iter().any(|site| is_of(site, name))));
+    }
+    Ok(kills)
+}
+
+/// Makes cases of kills, as far as they were asked for.
+fn cases(scenario: &'static Scenario, first: &[String], kills: Vec<Kill>, options: &Options) -> Vec<Planned> {
+    let wanted = site_words(options);
+    let is_wanted = |kill: &Kill| {
+        wanted.is_empty() || kill.names.iter().any(|name| wanted.iter().any(|word| name.contains(word.as_str())))
+    };
+    let case = |Kill { at, names }| Planned { scenario, kills: first.iter().cloned().chain([at]).collect(), names };
+    kills.into_iter().filter(is_wanted).map(case).collect()
 }
 
 fn is_wanted(options: &Options, scenario: &Scenario) -> bool {

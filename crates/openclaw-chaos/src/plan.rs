@@ -18,6 +18,19 @@ const CALLS_MAX: usize = 1_000_000;
 /// Stands before the step of a call that fails: it is not paid, and may be tried again.
 pub const FAILING: &str = "failing:";
 
+/// Stands before the step of a question for a summary.
+pub const SUMMARY: &str = "summary:";
+
+/// How a question for a summary begins.
+const SUMMARY_QUESTION: &str = "Write at most ";
+
+/// What ends a summary that stands for turns; what was said last may follow it.
+const SUMMARY_END: &str = "[End of the summary]";
+
+/// The model's notes about any conversation: all of it was answered.
+const SUMMARY_ANSWER: &str =
+    r#"{"gist":"Plans were carried out.","decisions":[],"open_asks":[],"identifiers":[],"commitments":[]}"#;
+
 /// What the model does after a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,6 +43,8 @@ pub struct Plan {
     pub pause_ms: u64,
     /// Fail instead of answering.
     pub fails: bool,
+    /// Bytes of text that say nothing, to fill the model's window.
+    pub filling: usize,
 }
 
 /// One tool call.
@@ -52,7 +67,8 @@ impl Plan {
     /// Writes the message that carries the plan; `id` is what the answer names.
     pub fn message(&self, id: &str) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
-        format!("#{id} plan {json}")
+        let filling = " lorem ipsum".repeat(self.filling.div_ceil(" lorem ipsum".len()));
+        format!("#{id} plan {json}{filling}")
     }
 }
 
@@ -103,6 +119,9 @@ impl Meter {
 fn answer(heard: &Heard) -> (String, Reply) {
     let body = heard.json();
     let messages: Vec<Message> = body["messages"].as_array().into_iter().flatten().map(Message::read).collect();
+    if let Some(question) = messages.last().filter(|message| message.text.starts_with(SUMMARY_QUESTION)) {
+        return (format!("{SUMMARY}{:x}", hash(&question.text)), Reply::say(SUMMARY_ANSWER));
+    }
     let Some((at, id, plan)) = messages.iter().enumerate().rev().find_map(|(at, message)| {
         let (id, plan) = message.plan()?;
         Some((at, id, plan))
@@ -135,6 +154,12 @@ fn answer(heard: &Heard) -> (String, Reply) {
         }
     }
     (step, reply.text(&format!("done {}", ids.join(" "))))
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(text, &mut hasher);
+    std::hash::Hasher::finish(&hasher)
 }
 
 /// Returns the messages that a text carries, each with its id and its plan. A
@@ -178,6 +203,7 @@ impl Message {
             Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join(" "),
             _ => String::new(),
         };
+        let text = text.rsplit_once(SUMMARY_END).map_or_else(|| text.clone(), |(_, said)| said.to_owned());
         let has_calls = value["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
         Self { role: value["role"].as_str().unwrap_or_default().to_owned(), text, has_calls }
     }

@@ -1,5 +1,10 @@
 //! The scenarios of the matrix, one row each.
 
+mod between;
+mod upkeep;
+
+pub use between::Between;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -20,6 +25,10 @@ pub struct Scenario {
     pub acts: fn(&Ground) -> Vec<Act>,
     /// A first crash, for stories that begin with a recovery: `<site>/<moment>:<nth>`.
     pub after: Option<&'static str>,
+    /// What happens while the gateway is down.
+    pub between: Between,
+    /// Sites it is killed at; all it reaches when this is empty.
+    pub focus: &'static [&'static str],
 }
 
 /// What a scenario needs to know of its world.
@@ -44,6 +53,16 @@ pub enum Act {
     Asked,
     /// Calls a method that may be called again with the same effect.
     Call(&'static str, Value),
+    /// Shows older turns of a session as a summary.
+    Shorten(&'static str),
+    /// Shows all turns of a session again.
+    Restore(&'static str),
+    /// Somebody else takes a running run over and dies; only once.
+    Steal,
+    /// Says of calls whose outcome is not known what became of them.
+    Settle,
+    /// Sends deliveries again that may not have arrived.
+    SendAgain,
 }
 
 /// A message.
@@ -88,7 +107,7 @@ const MAIN: &str = "agent:main:main";
 const PEER: &str = "agent:main:peer";
 
 const fn row(name: &'static str, about: &'static str, acts: fn(&Ground) -> Vec<Act>) -> Scenario {
-    Scenario { name, about, config: none, acts, after: None }
+    Scenario { name, about, config: none, acts, after: None, between: Between::Nothing, focus: &[] }
 }
 
 impl Scenario {
@@ -104,6 +123,22 @@ impl Scenario {
 
     const fn telling(mut self) -> Self {
         self.config = tell;
+        self
+    }
+
+    const fn with(mut self, config: fn(SocketAddr) -> Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    const fn between(mut self, between: Between) -> Self {
+        self.between = between;
+        self
+    }
+
+    /// For stories that take long: only these sites are what they are told for.
+    const fn focus(mut self, sites: &'static [&'static str]) -> Self {
+        self.focus = sites;
         self
     }
 
@@ -145,6 +180,43 @@ pub const ALL: &[Scenario] = &[
         .after("event.model_done/before-write:3"),
     row("recover-queue", "recovery of a run and of waiting input", queue).after("event.model_delta/after-commit:1"),
     row("recover-steer", "recovery of a run that was given more input", steer).after("event.steered/after-commit:1"),
+    row("shorten", "a conversation that is shortened by hand, and shown whole again", upkeep::shorten),
+    row("overflow", "a conversation that is shortened because it is too long", upkeep::overflow).with(upkeep::small),
+    row("recover-overflow", "recovery of a run whose conversation was shortened", upkeep::overflow)
+        .with(upkeep::small)
+        .after("event.compacted/after-commit:1"),
+    row("recover-summary", "recovery of a run whose summary was made and not recorded", upkeep::overflow)
+        .with(upkeep::small)
+        .after("engine.summary_made/after-dispatch:1"),
+    row("checkpoint", "a run whose state is kept at every step", tools).with(upkeep::keeping),
+    row("torn-checkpoint", "recovery of a run whose kept state is torn", upkeep::paying)
+        .with(upkeep::keeping)
+        .after("journal.keep_checkpoint/after-commit:2")
+        .between(Between::Torn),
+    row("lost-checkpoint", "recovery of a run whose kept state is gone", upkeep::paying)
+        .with(upkeep::keeping)
+        .after("journal.keep_checkpoint/after-commit:2")
+        .between(Between::Lost),
+    row("forged-checkpoint", "recovery of a run whose kept state says something else", upkeep::paying)
+        .with(upkeep::keeping)
+        .after("journal.keep_checkpoint/after-commit:2")
+        .between(Between::Forged),
+    row("instances", "requests that have an instance each, one at a time", upkeep::instances).with(upkeep::single),
+    row("instance-time", "an instance whose time is up while nobody is there", upkeep::late)
+        .with(upkeep::single)
+        .after("event.model_delta/after-commit:2")
+        .between(Between::Passes(1_200)),
+    row("renew", "a run that outlives the renewal of its lease", upkeep::long).focus(&["journal.renew"]),
+    row("stolen", "a run that somebody else takes over, who then dies", upkeep::stolen)
+        .focus(&["journal.take_over", "engine.taken_up", "event.model_superseded"]),
+    row("settle", "a call whose outcome a person tells after its run has ended", upkeep::settle)
+        .with(tell)
+        .after("engine.tool_result/after-dispatch:1")
+        .focus(&["journal.settle_action"]),
+    row("send-again", "an answer that a person sends again", upkeep::send_again)
+        .delivering()
+        .after("outbox.take/after-commit:1")
+        .focus(&["outbox.retry", "outbox.orphaned"]),
 ];
 
 /// Returns the scenario of this name.

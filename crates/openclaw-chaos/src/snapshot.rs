@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
+use openclaw_domain::compaction::Compaction;
 use openclaw_domain::ids::{Epoch, Seq, Timestamp};
 use openclaw_domain::{Recorded, RunEvent, Turn};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// Where the database stands below the state directory.
 pub const DATABASE: &str = "db/openclaw.db";
@@ -29,6 +32,12 @@ pub struct Snapshot {
     pub deliveries: Vec<Delivery>,
     /// State of each tool call that was planned: run, call, effect, state.
     pub steps: Vec<Step>,
+    /// Kept states of runs.
+    pub checkpoints: Vec<Kept>,
+    /// Summaries, those that were taken back as well.
+    pub summaries: Vec<Summary>,
+    /// All events of all runs in the order in which they were written: run and position.
+    pub order: Vec<(String, u64)>,
 }
 
 /// A run's row with its events.
@@ -95,6 +104,32 @@ pub struct Step {
     pub effect: String,
     /// Its state by name.
     pub state: String,
+}
+
+/// A kept state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The run.
+    pub run: String,
+    /// The position it claims.
+    pub seq: u64,
+    /// Its body, where that is what was written.
+    pub body: Option<Value>,
+}
+
+/// A summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Its number.
+    pub id: u64,
+    /// Its session.
+    pub session: String,
+    /// The run that made it, if one did.
+    pub run: Option<String>,
+    /// Number of the last entry it stands for.
+    pub through: u64,
+    /// Whether all turns are shown again.
+    pub is_undone: bool,
 }
 
 impl Snapshot {
@@ -179,7 +214,36 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         .prepare("select r.idem, o.ikey, o.state from outbox o join run r on r.id = o.run order by o.id")?
         .query_map((), |row| Ok(Delivery { run: row.get(0)?, key: row.get(1)?, state: row.get(2)? }))?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Snapshot { runs, entries, sessions, deliveries, steps })
+    let order = db
+        .prepare("select r.idem, e.seq from ev e join run r on r.id = e.run order by e.gsn")?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let (checkpoints, summaries) = (checkpoints(db)?, summaries(db)?);
+    Ok(Snapshot { runs, entries, sessions, deliveries, steps, checkpoints, summaries, order })
+}
+
+fn checkpoints(db: &Connection) -> rusqlite::Result<Vec<Kept>> {
+    db.prepare("select r.idem, c.seq, c.sha, c.body from ckpt c join run r on r.id = c.run order by c.run, c.seq")?
+        .query_map((), |row| {
+            let (sha, body): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?);
+            let is_whole = Sha256::digest(&body)[..] == sha[..];
+            let body = is_whole.then(|| serde_json::from_slice(&body).unwrap_or_default());
+            Ok(Kept { run: row.get(0)?, seq: row.get(1)?, body })
+        })?
+        .collect()
+}
+
+fn summaries(db: &Connection) -> rusqlite::Result<Vec<Summary>> {
+    db.prepare(
+        "select c.id, s.skey, c.run, c.body, b.bytes, c.undone_at is not null from compaction c
+         join session s on s.id = c.session left join blob b on typeof(c.body) = 'blob' and b.sha = c.body order by c.id",
+    )?
+    .query_map((), |row| {
+        let compaction: Compaction = body(row, 3)?;
+        let through = compaction.through;
+        Ok(Summary { id: row.get(0)?, session: row.get(1)?, run: row.get(2)?, through, is_undone: row.get(5)? })
+    })?
+    .collect()
 }
 
 fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
@@ -238,6 +302,25 @@ impl Watch {
     pub fn open_runs(&self) -> rusqlite::Result<u64> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         db.query_row("select count(*) from run where ended_at is null", (), |row| row.get(0))
+    }
+
+    /// Returns the arguments of a call, as the model gave them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn command_of(&self, run: &str, call: &str) -> rusqlite::Result<Option<String>> {
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let sql = "select e.body, b.bytes from ev e join run r on r.id = e.run
+                   left join blob b on typeof(e.body) = 'blob' and b.sha = e.body
+                   where r.idem = ?1 and e.kind = 'model_done'";
+        let mut rows = db.prepare_cached(sql)?;
+        let events: Vec<RunEvent> = rows.query_map([run], |row| body(row, 0))?.collect::<rusqlite::Result<_>>()?;
+        let turns = events.iter().filter_map(|event| match event {
+            RunEvent::ModelDone { turn, .. } => Some(turn),
+            _ => None,
+        });
+        let mut calls = turns.flat_map(|turn| turn.calls()).map(|(call, _)| call);
+        Ok(calls.find(|it| it.id.as_str() == call).map(|call| call.arguments.clone()))
     }
 
     /// Returns key and status of every run.

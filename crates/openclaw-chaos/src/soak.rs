@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::case;
+use crate::tell;
 use crate::check;
 use crate::evidence::{Evidence, Violation};
 use crate::home::Fate;
@@ -163,7 +163,7 @@ async fn operate(
     while !client.is_ended() {
         if client.offers("question.resolve") {
             let mut own = Evidence::default();
-            case::answer(world, &client, &mut own).await.ok();
+            tell::answer(world, &client, &mut own).await.ok();
             shared.evidence.lock().unwrap_or_else(PoisonError::into_inner).denied.append(&mut own.denied);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -240,7 +240,7 @@ impl Talk {
             None => crate::home::connect_once(&self.state).await.ok()?,
         };
         if !*is_acked {
-            connected.call("chat.send", case::params(say)).await.ok()?;
+            connected.call("chat.send", tell::params(say)).await.ok()?;
             *is_acked = true;
             let life = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner).life;
             self.shared.evidence.lock().unwrap_or_else(PoisonError::into_inner).acked.insert(say.id.clone(), life);

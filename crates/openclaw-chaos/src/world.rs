@@ -8,6 +8,7 @@ use openclaw_testkit::server::Server;
 use serde_json::Value;
 
 use crate::effect::Effects;
+use crate::follow::Readers;
 use crate::home::Home;
 use crate::plan::Meter;
 use crate::scenario::{Ground, Scenario};
@@ -30,6 +31,8 @@ pub struct World {
     pub home: Home,
     /// The world outside.
     pub effects: Effects,
+    /// Follow runs through the kills.
+    pub readers: Readers,
     /// Counts model calls.
     pub meter: Meter,
     /// Which start of the gateway this is, from 1.
@@ -57,7 +60,8 @@ impl World {
         let effects = Effects::start().await?;
         let home = Home::make(&site.folder, &site.binary, &model.url(), &config(effects.address()))?;
         std::fs::write(home.workspace().join("seed.txt"), "the seed\n")?;
-        Ok(Self { home, effects, meter, life: 0, model })
+        let readers = Readers::new(home.state());
+        Ok(Self { home, effects, readers, meter, life: 0, model })
     }
 
     /// Counts one more start of the gateway.
@@ -70,6 +74,7 @@ impl World {
     pub async fn begin_life(&mut self) -> anyhow::Result<()> {
         self.life += 1;
         self.effects.begin_life(self.life);
+        self.readers.begin_life(self.life);
         let port = self.model.address().port();
         // Anywhere, only to end the one before; its port is free a moment later.
         self.model = Server::start(self.meter.script(self.life)).await?;

@@ -92,6 +92,7 @@ async fn by_model(shared: &Shared, job: &Job, originals: &Originals, usage: &mut
             let request = ask::request(question, &sizes).ok_or("the question has an open call")?;
             let answered = ask::answer(shared.ports.model.as_ref(), request).await;
             let (text, used) = answered.map_err(|error| error.to_string())?;
+            shared.reach("summary_made");
             usage.add(&used);
             let read = ask::read(&text, &sizes).and_then(|summary| {
                 if is_last {

@@ -208,7 +208,8 @@ impl Serving {
         let at = shared.ports.clock.now();
         let standing = self.standing;
         let mut state = standing.state;
-        let is_resumed = self.first.is_none();
+        // One that only waited begins now, whoever accepted it.
+        let is_resumed = self.first.is_none() && claim.epoch > Epoch(1);
         let effects = match self.first {
             Some(first) => first,
             None => {

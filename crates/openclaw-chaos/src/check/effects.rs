@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::{RunEvent, ToolCall};
 
-use crate::case::effect_in;
+use crate::tell::effect_in;
 use crate::evidence::Evidence;
 use crate::plan;
 use crate::snapshot::{Run, Snapshot};
@@ -169,7 +169,10 @@ pub(super) fn model_calls_are_paid_once(evidence: &Evidence) -> Vec<String> {
         *per_life.entry((&call.step, call.life)).or_default() += 1;
         *total.entry(&call.step).or_default() += 1;
     }
-    let is_twice = per_life.iter().filter(|(_, times)| **times > 1);
+    // Whoever loses a run asks for nothing more, and its next owner asks once again.
+    let thefts = |life: usize| evidence.thefts.iter().filter(|it| **it == life).count();
+    let kills = kills + evidence.thefts.len();
+    let is_twice = per_life.iter().filter(|((_, life), times)| **times > 1 + thefts(*life));
     found.extend(is_twice.map(|((step, life), times)| format!("step {step} was asked {times} times in life {life}")));
     let is_many = total.iter().filter(|(_, times)| **times > kills + 1);
     found.extend(is_many.map(|(step, times)| format!("step {step} was asked {times} times with {kills} kills")));
@@ -215,7 +218,7 @@ pub(super) fn bills_add_up(evidence: &Evidence) -> Vec<String> {
         for fact in run.facts() {
             match fact {
                 RunEvent::Began { .. } => is_own = true,
-                RunEvent::ModelDone { usage, .. } => {
+                RunEvent::ModelDone { usage, .. } | RunEvent::Compacted { usage, .. } => {
                     input += usage.input;
                     output += usage.output;
                 }
@@ -234,14 +237,30 @@ pub(super) fn bills_add_up(evidence: &Evidence) -> Vec<String> {
     found
 }
 
+pub(super) fn settled_stays_settled(evidence: &Evidence) -> Vec<String> {
+    let mut found = Vec::new();
+    for (life, call) in &evidence.settled {
+        let later = evidence.crashes.iter().skip(life.saturating_sub(1)).chain([&evidence.end]);
+        let is_open = |snapshot: &Snapshot| {
+            snapshot.steps.iter().any(|step| step.call == *call && matches!(step.state.as_str(), "started" | "unknown"))
+        };
+        if later.into_iter().any(is_open) {
+            found.push(format!("the word about call {call} was taken in life {life} and is forgotten"));
+        }
+    }
+    found
+}
+
 pub(super) fn deliveries_are_made_once(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
     let times = |key: &str| evidence.messages.iter().filter(|message| message.key == key).count();
     for delivery in &evidence.end.deliveries {
         let times = times(&delivery.key);
+        // A person who sends it again takes the risk that it was there.
+        let again = evidence.sent_again.iter().filter(|key| **key == delivery.key).count();
         let is_well = match delivery.state.as_str() {
-            "sent" => times == 1,
-            "unknown" => times <= 1,
+            "sent" => (1..=1 + again).contains(&times),
+            "unknown" => times <= 1 + again,
             _ => false,
         };
         if !is_well {

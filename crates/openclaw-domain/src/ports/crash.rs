@@ -71,7 +71,7 @@ impl Moment {
 }
 
 /// Writes of the store that concern runs.
-const OPERATIONS: [&str; 13] = [
+const OPERATIONS: [&str; 15] = [
     "journal.admit",
     "journal.claim",
     "journal.append",
@@ -83,12 +83,15 @@ const OPERATIONS: [&str; 13] = [
     "outbox.settle",
     "outbox.orphaned",
     "outbox.retry",
+    "compactions.keep",
+    "compactions.undo",
     "sessions.open",
     "sessions.change",
 ];
 
 /// Points of the engine.
-const ENGINE: [&str; 6] = ["tool_result", "probe_result", "model_text", "model_done", "taken_up", "waiting_claimed"];
+const ENGINE: [&str; 7] =
+    ["tool_result", "probe_result", "model_text", "model_done", "summary_made", "taken_up", "waiting_claimed"];
 
 /// Every site there is.
 pub const SITES: [Site; OPERATIONS.len() + RunEvent::NAMES.len() + ENGINE.len()] = sites();
