@@ -222,7 +222,7 @@ impl Lane {
                 self.shared.waiters.end(&running.request.id, &self.key, finished.outcome.clone());
                 let joined = running.joined.iter().chain(&finished.carried).filter(|id| **id != running.request.id);
                 for id in joined.cloned().collect::<std::collections::BTreeSet<_>>() {
-                    self.end_carried(&id, &finished.outcome).await;
+                    self.end_carried(&id, running.request.source, &finished.outcome).await;
                 }
                 for (id, turn) in finished.left {
                     self.requeue(&running.request, id, turn).await;

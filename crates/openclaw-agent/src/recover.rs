@@ -107,11 +107,7 @@ fn register(shared: &Shared, key: &SessionKey, request: &RunRequest) {
 }
 
 /// Reads what was left of one session's turns; `records` are oldest first.
-pub(crate) async fn of_session(
-    shared: &Shared,
-    key: &SessionKey,
-    records: &[RunRecord],
-) -> Result<Recovered, Fault> {
+pub(crate) async fn of_session(shared: &Shared, key: &SessionKey, records: &[RunRecord]) -> Result<Recovered, Fault> {
     let mut found = Recovered::default();
     let mut waiting = Vec::new();
     for record in records {

@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::tell;
 use crate::home::{self, Fate};
 use crate::plan::Plan;
 use crate::scenario::Say;
 use crate::snapshot::Watch;
+use crate::tell;
 use crate::world::{Site, World};
 
 /// How long making the runs, and taking them up, may take.

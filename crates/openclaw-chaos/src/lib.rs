@@ -23,8 +23,8 @@ pub mod check;
 pub mod evidence;
 
 pub mod case;
-pub(crate) mod tell;
 pub mod double;
+pub(crate) mod tell;
 pub mod trace;
 
 pub mod matrix;

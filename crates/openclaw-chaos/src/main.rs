@@ -35,6 +35,9 @@ enum Command {
         /// Open runs.
         #[arg(long, default_value_t = 1000)]
         runs: usize,
+        /// Make the home in this folder; in memory when this is not given.
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Lists sites, scenarios and rules.
     List,
@@ -133,7 +136,7 @@ fn main() -> ExitCode {
         Command::Matrix(options) => wait(run_matrix(options)),
         Command::Planted(options) => wait(run_planted(options)),
         Command::Soak(options) => wait(run_soak(options)),
-        Command::Boot { binary, runs } => wait(run_boot(binary, runs)),
+        Command::Boot { binary, runs, folder } => wait(run_boot(binary, runs, folder)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -218,7 +221,8 @@ async fn run_soak(asked: Soak) -> anyhow::Result<bool> {
     report.violations.iter().take(20).for_each(|found| say(&format!("{}: {}", found.rule, found.what)));
     say(&format!(
         "{} conversations, {} kills in {:.0} s: {} accepted, {} answered, {} resting; {} effects, {} repeated, {} settled \
-         by what the effect server saw; {} model calls; ready after a restart in {} ms (median), {} ms (longest); {} violations",
+         by what the effect server saw; {} model calls; {} readers came back {} times and were told {} events and bytes: {} \
+         missing, {} duplicate; ready after a restart in {} ms (median), {} ms (longest); {} violations",
         report.conversations,
         report.kills,
         report.seconds,
@@ -229,6 +233,11 @@ async fn run_soak(asked: Soak) -> anyhow::Result<bool> {
         report.repeated,
         report.settled,
         report.model_calls,
+        report.readers,
+        report.returns,
+        report.read.recorded,
+        report.read.missing,
+        report.read.duplicate,
         report.restart_ms.0,
         report.restart_ms.1,
         report.violations.len()
@@ -239,8 +248,8 @@ async fn run_soak(asked: Soak) -> anyhow::Result<bool> {
     Ok(report.violations.is_empty() && report.accepted == report.answered + report.resting)
 }
 
-async fn run_boot(binary: PathBuf, runs: usize) -> anyhow::Result<bool> {
-    let report = boot::run(&site(&binary, None)?, runs, show).await?;
+async fn run_boot(binary: PathBuf, runs: usize, folder: Option<PathBuf>) -> anyhow::Result<bool> {
+    let report = boot::run(&site(&binary, folder)?, runs, show).await?;
     show("");
     say(&format!(
         "{} open runs: a reader saw the first go on after {} ms, all readers after {} ms; ready after {} ms, first event \

@@ -207,8 +207,11 @@ pub const ALL: &[Scenario] = &[
         .after("event.model_delta/after-commit:2")
         .between(Between::Passes(1_200)),
     row("renew", "a run that outlives the renewal of its lease", upkeep::long).focus(&["journal.renew"]),
-    row("stolen", "a run that somebody else takes over, who then dies", upkeep::stolen)
-        .focus(&["journal.take_over", "engine.taken_up", "event.model_superseded"]),
+    row("stolen", "a run that somebody else takes over, who then dies", upkeep::stolen).focus(&[
+        "journal.take_over",
+        "engine.taken_up",
+        "event.model_superseded",
+    ]),
     row("settle", "a call whose outcome a person tells after its run has ended", upkeep::settle)
         .with(tell)
         .after("engine.tool_result/after-dispatch:1")

@@ -15,13 +15,14 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::tell;
 use crate::check;
 use crate::evidence::{Evidence, Violation};
+use crate::follow::Readers;
 use crate::home::Fate;
 use crate::plan::Plan;
 use crate::scenario::{self, Ground, Say};
 use crate::snapshot::{Snapshot, Watch};
+use crate::tell;
 use crate::world::{Site, World};
 
 /// What to do.
@@ -37,6 +38,12 @@ pub struct Options {
 
 /// How long everything may take to come to rest once the kills are over.
 const REST_MAX: Duration = Duration::from_secs(120);
+
+/// Every so many conversations somebody reads along.
+const READ_EVERY: usize = 3;
+
+/// How long the readers may need for what is recorded already.
+const READING_MAX: Duration = Duration::from_secs(20);
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -59,6 +66,12 @@ pub struct Report {
     pub settled: usize,
     /// Model calls made.
     pub model_calls: usize,
+    /// Runs that somebody read from the beginning to the end, through the kills.
+    pub readers: usize,
+    /// How often they came back.
+    pub returns: usize,
+    /// What they were told, in events and bytes.
+    pub read: check::Tally,
     /// Times from a start to the first connection, in milliseconds: median and longest.
     pub restart_ms: (u128, u128),
     /// What must not be.
@@ -69,6 +82,7 @@ pub struct Report {
 
 /// What all conversations share.
 struct Shared {
+    readers: Arc<Readers>,
     world: Mutex<Lives>,
     evidence: Mutex<Evidence>,
 }
@@ -86,7 +100,8 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
     let began = tokio::time::Instant::now();
     let mut world = World::with(site, |_| json!({})).await?;
     let ground = world.ground()?;
-    let shared = Arc::new(Shared { world: Mutex::default(), evidence: Mutex::default() });
+    let shared =
+        Arc::new(Shared { readers: world.readers.clone(), world: Mutex::default(), evidence: Mutex::default() });
     let (stop, stopped) = watch::channel(false);
     let socket = world.home.state();
     let mut talking = JoinSet::new();
@@ -125,6 +140,9 @@ pub async fn run(site: &Site, options: &Options, told: impl Fn(&str)) -> anyhow:
         }
     };
     let rested = tokio::time::timeout(REST_MAX, resting).await;
+    let statuses = Watch::open(&world.home.state())?.statuses()?;
+    let ended = statuses.into_iter().filter(|(_, status)| tell::is_final(status)).map(|(run, _)| run);
+    world.readers.catch_up(&ended.collect::<Vec<_>>(), READING_MAX).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     gateway.kill().await?;
     let mut report = judge(&world, &shared, kills)?;
@@ -160,6 +178,7 @@ async fn operate(
 ) -> anyhow::Result<()> {
     let client = world.home.connect().await?;
     restarts.push(life.elapsed().as_millis());
+    world.readers.hear(&client);
     while !client.is_ended() {
         if client.offers("question.resolve") {
             let mut own = Evidence::default();
@@ -244,6 +263,9 @@ impl Talk {
             *is_acked = true;
             let life = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner).life;
             self.shared.evidence.lock().unwrap_or_else(PoisonError::into_inner).acked.insert(say.id.clone(), life);
+            if self.n.is_multiple_of(READ_EVERY) {
+                self.shared.readers.follow(&say.id);
+            }
         }
         loop {
             let wait = Call {
@@ -270,6 +292,8 @@ fn judge(world: &World, shared: &Shared, kills: usize) -> anyhow::Result<Report>
     let mut evidence = std::mem::take(&mut *shared.evidence.lock().unwrap_or_else(PoisonError::into_inner));
     evidence.kills = kills;
     evidence.end = Snapshot::take(&world.home.state()).context("the database at the end")?;
+    evidence.seen = world.readers.seen();
+    evidence.resumed = world.readers.resumed();
     evidence.effects = world.effects.log();
     evidence.calls = world.meter.calls();
     for file in std::fs::read_dir(world.home.workspace())? {
@@ -281,6 +305,13 @@ fn judge(world: &World, shared: &Shared, kills: usize) -> anyhow::Result<Report>
         let runs = evidence.end.runs.iter().filter(|run| run.status == status);
         runs.filter(|run| evidence.acked.contains_key(&run.id)).count()
     };
+    let mut read = check::Tally::default();
+    for seen in &evidence.seen {
+        match evidence.end.runs.iter().find(|run| run.id == seen.run) {
+            Some(run) => read.add(check::compare(seen, run)),
+            None => read.duplicate += seen.events.len(),
+        }
+    }
     let mut names: Vec<&str> = evidence.effects.iter().map(|dispatch| dispatch.name.as_str()).collect();
     names.sort_unstable();
     let all = names.len();
@@ -295,6 +326,9 @@ fn judge(world: &World, shared: &Shared, kills: usize) -> anyhow::Result<Report>
         repeated: all - names.len(),
         settled: evidence.denied.len(),
         model_calls: evidence.calls.len(),
+        readers: evidence.seen.len(),
+        returns: evidence.seen.iter().map(|seen| seen.returns).sum(),
+        read,
         restart_ms: (0, 0),
         violations: check::all(&evidence),
         seconds: 0.0,

@@ -151,7 +151,7 @@ fn are_over(watch: &Watch, expected: &[&str]) -> rusqlite::Result<bool> {
     Ok(expected.iter().all(is_over))
 }
 
-fn is_final(status: &str) -> bool {
+pub(crate) fn is_final(status: &str) -> bool {
     matches!(status, "done" | "failed" | "cancelled")
 }
 

@@ -133,7 +133,8 @@ mod tests {
             let Some(name) = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
                 continue;
             };
-            let is_of_runs = ["journal.", "sessions.", "outbox.", "inbox.", "compactions."].iter().any(|it| name.starts_with(it));
+            let is_of_runs =
+                ["journal.", "sessions.", "outbox.", "inbox.", "compactions."].iter().any(|it| name.starts_with(it));
             if is_of_runs {
                 writes += 1;
                 assert!(

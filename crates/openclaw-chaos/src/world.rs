@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_testkit::server::Server;
@@ -32,7 +33,7 @@ pub struct World {
     /// The world outside.
     pub effects: Effects,
     /// Follow runs through the kills.
-    pub readers: Readers,
+    pub readers: Arc<Readers>,
     /// Counts model calls.
     pub meter: Meter,
     /// Which start of the gateway this is, from 1.
@@ -60,7 +61,7 @@ impl World {
         let effects = Effects::start().await?;
         let home = Home::make(&site.folder, &site.binary, &model.url(), &config(effects.address()))?;
         std::fs::write(home.workspace().join("seed.txt"), "the seed\n")?;
-        let readers = Readers::new(home.state());
+        let readers = Arc::new(Readers::new(home.state()));
         Ok(Self { home, effects, readers, meter, life: 0, model })
     }
 

@@ -108,6 +108,8 @@ pub enum Change {
     },
     /// The run ended.
     Ended(Box<Outcome>),
+    /// The run's input was taken in by another run, which ended; so did this one.
+    Carried(Box<Outcome>),
 }
 
 /// What a run does before the first token.

@@ -232,7 +232,7 @@ impl Hub {
         for output in &outputs {
             send(output, followed, update, clients);
         }
-        if matches!(update.change, Change::Ended(_)) {
+        if matches!(update.change, Change::Ended(_) | Change::Carried(_)) {
             runs.remove(&(update.session.clone(), update.run.clone()));
         }
     }

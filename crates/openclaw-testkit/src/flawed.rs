@@ -18,6 +18,7 @@ use crate::clock::FakeClock;
 pub struct FlawedJournal {
     inner: Arc<dyn Journal>,
     refusals: AtomicUsize,
+    unread: AtomicUsize,
     slowness: Option<(FakeClock, Duration)>,
     change: Option<fn(&mut Vec<Recorded>)>,
     pause: Option<Pause>,
@@ -32,13 +33,21 @@ impl FlawedJournal {
     /// Makes a journal without flaws.
     pub fn new(inner: Arc<dyn Journal>) -> Self {
         let (refusals, synced, renewals) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { inner, refusals, slowness: None, change: None, pause: None, synced, renewals }
+        let unread = AtomicUsize::new(0);
+        Self { inner, refusals, unread, slowness: None, change: None, pause: None, synced, renewals }
     }
 
     /// Refuses the next appends, as a full disk does.
     #[must_use]
     pub fn refusing(mut self, appends: usize) -> Self {
         self.refusals = AtomicUsize::new(appends);
+        self
+    }
+
+    /// Fails to read the next checkpoints that are asked for.
+    #[must_use]
+    pub fn failing_to_read(mut self, checkpoints: usize) -> Self {
+        self.unread = AtomicUsize::new(checkpoints);
         self
     }
 
@@ -164,6 +173,9 @@ impl Journal for FlawedJournal {
     }
 
     async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error> {
+        if self.unread.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(Error::Store("a checkpoint could not be read".to_owned()));
+        }
         self.paused(self.inner.checkpoint(session, run)).await
     }
 

@@ -6,7 +6,7 @@ use openclaw_domain::catalog::Agent;
 use openclaw_domain::compaction::Compaction;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Admission, Admitted, Batch, Durability, JournalError, RecordError, RunRecord};
-use openclaw_domain::run::{End, Outcome, QueueMode, StartState, Started, Status};
+use openclaw_domain::run::{End, Outcome, QueueMode, Source, StartState, Started, Status};
 use openclaw_domain::session::{EntryQuery, Session};
 use openclaw_domain::{
     Change, Conversation, Epoch, RunEvent, RunId, RunRequest, Runtime, Seq, SessionKey, Timestamp, UserTurn,
@@ -134,10 +134,14 @@ impl Lane {
     }
 
     /// Records the end of input that another turn took in.
-    pub(super) async fn end_carried(&mut self, id: &RunId, outcome: &Arc<Outcome>) {
+    pub(super) async fn end_carried(&mut self, id: &RunId, source: Source, outcome: &Arc<Outcome>) {
         if let Err(error) = self.close(id, outcome).await {
             tracing::error!(run = %id, %error, "the end of a joined input could not be recorded");
         }
+        let ports = &self.shared.ports;
+        let (observer, clock) = (ports.observer.clone(), ports.clock.clone());
+        let publisher = Publisher::new(id.clone(), self.key.clone(), source, observer, clock);
+        publisher.publish(Change::Carried(Box::new((**outcome).clone())));
         self.shared.waiters.end(id, &self.key, outcome.clone());
     }
 

@@ -113,7 +113,8 @@ impl Lane {
     /// Begins the next waiting turn; one that cannot begin ends with the reason.
     pub(super) async fn begin_next(&mut self, place: Arc<Place>) {
         if let Some(interrupted) = self.interrupted.take() {
-            return self.take_up(interrupted, place).await;
+            // Rare and large; boxed, so that the actor stays small.
+            return Box::pin(self.take_up(interrupted, place)).await;
         }
         let Some((request, joined)) = self.queue.next_turn() else { return };
         if let Err(fault) = self.begin_waiting(request.clone(), joined.clone(), place).await {
@@ -194,22 +195,7 @@ impl Lane {
             }
         };
         self.shared.reach("taken_up");
-        let interrupted = if interrupted.seq.next() == seq {
-            interrupted
-        } else {
-            // The old owner's last write landed after the run was read: the
-            // claim came after it, and fenced off what follows.
-            match crate::recover::anew(&self.shared, &self.key, &request.id, (epoch, seq)).await {
-                Ok(Some(now)) => now,
-                Ok(None) => interrupted,
-                Err(fault) => {
-                    tracing::error!(run = %request.id, %fault, "an interrupted run could not be read again");
-                    let end = End::Failed { message: fault.to_string() };
-                    self.shared.waiters.end(&request.id, &self.key, Arc::new(super::stopped(end, at)));
-                    return;
-                }
-            }
-        };
+        let Some(interrupted) = self.as_claimed(interrupted, (epoch, seq), at).await else { return };
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =
@@ -242,6 +228,31 @@ impl Lane {
         let running = self.spawn(turn, at);
         running.publisher.publish(Change::Accepted);
         self.running = Some(running);
+    }
+
+    /// Returns the run as it was when it was claimed; `None` once it has ended because nobody can read it.
+    async fn as_claimed(
+        &mut self,
+        interrupted: Interrupted,
+        (epoch, seq): (Epoch, Seq),
+        at: Timestamp,
+    ) -> Option<Interrupted> {
+        if interrupted.seq.next() == seq {
+            return Some(interrupted);
+        }
+        // The old owner's last write landed after the run was read: the claim
+        // came after it, and fenced off what follows.
+        let id = &interrupted.request.id;
+        match crate::recover::anew(&self.shared, &self.key, id, (epoch, seq)).await {
+            Ok(Some(now)) => Some(now),
+            Ok(None) => Some(interrupted),
+            Err(fault) => {
+                tracing::error!(run = %id, %fault, "an interrupted run could not be read again");
+                let end = End::Failed { message: fault.to_string() };
+                self.shared.waiters.end(id, &self.key, Arc::new(super::stopped(end, at)));
+                None
+            }
+        }
     }
 
     fn spawn(&self, mut turn: Turn, at: openclaw_domain::Timestamp) -> Running {

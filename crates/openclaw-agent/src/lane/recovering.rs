@@ -56,7 +56,7 @@ impl Lane {
         for (request, outcome) in found.joined {
             self.register(&request);
             if let Some(outcome) = outcome {
-                self.end_carried(&request.id, &Arc::new(outcome)).await;
+                self.end_carried(&request.id, request.source, &Arc::new(outcome)).await;
             }
         }
         for request in found.waiting {

@@ -251,6 +251,8 @@ async fn after_a_crash_an_instance_goes_on_in_its_own_scratch_and_left_over_ones
     assert_eq!(rig.ended("r1").await.text, "went on");
     assert_eq!(rig.ended("r2").await.text, "began");
     assert_eq!(working.ran().len(), 1, "a reading call is made again");
+    assert!(rig.recorder.changes(&run("r1")).contains(&Change::Resumed));
+    assert!(!rig.recorder.changes(&run("r2")).contains(&Change::Resumed), "it only waited before, and begins now");
     nothing_left(&rig).await;
     assert_eq!(rig.scratches.count(), 0);
 }

@@ -42,6 +42,8 @@ async fn steered_input_reaches_the_model_at_the_next_tool_boundary() {
     door.open();
     assert_eq!(rig.ended("r1").await.text, "both done");
     assert_eq!(rig.ended("r2").await.text, "both done", "whoever waits for the steered input gets the answer");
+    let carried = rig.recorder.wait_for(|update| matches!(update.change, Change::Carried(_))).await;
+    assert_eq!(carried.run, run("r2"), "and whoever follows it hears that it ended");
     let turns = rig.model.requests()[1].prompt.turns().to_vec();
     assert!(matches!(turns.last(), Some(Said::User(turn)) if turn.text() == "and be brief"));
 }

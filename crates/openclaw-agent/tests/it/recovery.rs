@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_domain::approval::Decision;
-use openclaw_domain::ports::{Approvals, Journal};
+use openclaw_domain::ports::{Approvals, Journal, Runs};
 use openclaw_domain::run::{End, QueueMode};
 use openclaw_domain::tool::Effect;
-use openclaw_domain::{Change, Epoch, RunEvent, Seq};
+use openclaw_domain::{Change, Epoch, RunEvent, RunRequest, Seq};
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
-use openclaw_testkit::{AskAll, FakeTool, Latch, ScriptedModel};
+use openclaw_testkit::{AskAll, FakeTool, FlawedJournal, Latch, ScriptedModel};
 use serde_json::json;
 
-use crate::harness::{Rig, Setup, run, session};
+use crate::harness::{Rig, Setup, request, run, session};
 
 fn second(store: &Arc<Store>, turns: impl IntoIterator<Item = Turn>, tool: &Arc<FakeTool>) -> Setup {
     let mut setup = Setup::new(ScriptedModel::new(turns)).tool(tool);
@@ -165,4 +166,41 @@ async fn nothing_is_taken_up_twice() {
     let idle = Arc::new(FakeTool::says("x", "x"));
     let rig = second(&first.store, [], &idle).build();
     assert_eq!(rig.engine.recover().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn however_much_was_left_is_known_at_once_and_goes_on() {
+    let count = 40;
+    let key = |n: usize| format!("agent:main:s{n}").parse().unwrap();
+    let first = Setup::new(ScriptedModel::new((0..count).map(|_| Turn::new().text("x").hold(&Latch::new())))).build();
+    for n in 0..count {
+        let request = RunRequest { session: key(n), ..request(&format!("r{n}"), "hi", QueueMode::Steer) };
+        first.engine.start(request).await.unwrap();
+    }
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let rig = second(&first.store, (0..count).map(|_| Turn::say("hello")), &idle).build();
+    assert_eq!(rig.engine.recover().await.unwrap(), count);
+    assert_eq!(rig.engine.active(None).len(), count, "whoever asks right after the start finds them");
+    for n in 0..count {
+        assert_eq!(rig.ended(&format!("r{n}")).await.text, "hello");
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_run_cannot_be_read_refuses_input_and_reads_it_again() {
+    let first = Setup::new(ScriptedModel::new([Turn::new().text("x").hold(&Latch::new())])).build();
+    first.start("r1", "a").await.unwrap();
+    first.engine.shutdown().await;
+    let idle = Arc::new(FakeTool::says("x", "x"));
+    let mut setup = second(&first.store, [Turn::say("one"), Turn::say("two")], &idle);
+    setup.journal = Some(Arc::new(FlawedJournal::new(first.store.clone()).failing_to_read(1)));
+    let rig = setup.build();
+    assert_eq!(rig.engine.recover().await.unwrap(), 1);
+    let refused = rig.start("r2", "b").await.unwrap_err();
+    assert!(refused.to_string().contains("run r1 of session agent:main:main could not be read yet"), "{refused}");
+    rig.clock.advance(Duration::from_secs(1)).await;
+    assert_eq!(rig.ended("r1").await.text, "one");
+    rig.start("r3", "b").await.unwrap();
+    assert_eq!(rig.ended("r3").await.text, "two");
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::{RunEvent, ToolCall};
 
-use crate::tell::effect_in;
 use crate::evidence::Evidence;
 use crate::plan;
 use crate::snapshot::{Run, Snapshot};
+use crate::tell::effect_in;
 
 /// Calls of a run's model, in order.
 fn calls(run: &Run) -> Vec<&ToolCall> {

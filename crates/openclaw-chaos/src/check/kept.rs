@@ -111,9 +111,10 @@ pub(super) fn places_are_few(evidence: &Evidence) -> Vec<String> {
     for snapshot in snapshots(evidence) {
         let mut at_work: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut owner: Option<&str> = None;
+        let instances = snapshot.runs.iter().filter_map(|run| Some((run.id.as_str(), (run, instance_of(run)?))));
+        let instances: BTreeMap<&str, _> = instances.collect();
         for (id, seq) in &snapshot.order {
-            let Some(run) = snapshot.runs.iter().find(|run| run.id == *id) else { continue };
-            let Some((agent, places)) = instance_of(run) else { continue };
+            let Some((run, (agent, places))) = instances.get(id.as_str()).copied() else { continue };
             let event = usize::try_from(*seq).ok().and_then(|seq| run.events.get(seq.checked_sub(1)?));
             match event.map(|recorded| &recorded.event) {
                 Some(RunEvent::Claimed { owner: by }) => {
@@ -200,9 +201,10 @@ pub(super) fn turns_stay(evidence: &Evidence) -> Vec<String> {
 fn is_same(before: &Turn, now: &Turn) -> bool {
     match (before, now) {
         (Turn::Assistant(before), Turn::Assistant(now)) => {
-            let kept = before.calls().zip(now.calls()).all(|((a, result), (b, later))| {
-                a == b && (result.is_none() || result == later)
-            });
+            let kept = before
+                .calls()
+                .zip(now.calls())
+                .all(|((a, result), (b, later))| a == b && (result.is_none() || result == later));
             before.text() == now.text() && before.calls().count() == now.calls().count() && kept
         }
         (before, now) => before == now,

@@ -7,7 +7,7 @@ use crate::follow::Seen;
 use crate::snapshot::{Run, Snapshot};
 
 /// What a reader missed or got twice, in events and in bytes of text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
     /// Events and bytes that are recorded.
     pub recorded: usize,
@@ -102,9 +102,7 @@ pub(super) fn resumed_means_resumed(evidence: &Evidence) -> Vec<String> {
     for (life, id) in &evidence.resumed {
         let before = life.checked_sub(2).and_then(|crash| evidence.crashes.get(crash));
         let epoch = before.and_then(|snapshot| run_of(snapshot, id)).map_or(0, |run| run.epoch);
-        let is_new = |it: &Recorded| {
-            it.epoch.0 > epoch.max(1) && !matches!(it.event, RunEvent::Claimed { .. })
-        };
+        let is_new = |it: &Recorded| it.epoch.0 > epoch.max(1) && !matches!(it.event, RunEvent::Claimed { .. });
         if !run_of(after(evidence, *life), id).is_some_and(|run| run.events.iter().any(is_new)) {
             found.push(format!("run {id} was said to go on in life {life}, in which nothing new is recorded of it"));
         }
@@ -116,11 +114,14 @@ pub(super) fn resumed_means_resumed(evidence: &Evidence) -> Vec<String> {
             let recorded = position.checked_sub(1).and_then(|it| run.events.get(it));
             let before = position.checked_sub(2).and_then(|it| run.events.get(it));
             let is_claim = |it: &Recorded| matches!(it.event, RunEvent::Claimed { .. });
-            let is_first = before.is_some_and(|it| is_claim(it) && it.epoch.0 > 1)
-                && recorded.is_some_and(|it| !is_claim(it));
+            let is_first =
+                before.is_some_and(|it| is_claim(it) && it.epoch.0 > 1) && recorded.is_some_and(|it| !is_claim(it));
             if event.is_resumed != is_first {
                 let was = if event.is_resumed { "was" } else { "was not" };
-                found.push(format!("{} of run {} at {} {was} told as the first of a new owner", event.name, seen.run, event.seq));
+                found.push(format!(
+                    "{} of run {} at {} {was} told as the first of a new owner",
+                    event.name, seen.run, event.seq
+                ));
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Each rule against a story that is well, and against one that breaks it.
 
+mod kept;
+mod told;
+
 use openclaw_domain::ids::{Epoch, Seq, Timestamp};
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ModelRef, StopReason, Usage};
@@ -156,7 +159,11 @@ fn well() -> Evidence {
 fn broken(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     let mut evidence = well();
     change(&mut evidence);
-    let mut rules: Vec<&str> = all(&evidence).iter().map(|found| found.rule).collect();
+    rules(&evidence)
+}
+
+fn rules(evidence: &Evidence) -> Vec<&'static str> {
+    let mut rules: Vec<&str> = all(evidence).iter().map(|found| found.rule).collect();
     rules.dedup();
     rules
 }

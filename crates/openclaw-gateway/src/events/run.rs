@@ -135,7 +135,8 @@ impl View {
             ))],
             Change::TextKept => vec![Output::Position(self.frame(update, "cursor", json!({})))],
             Change::Resumed => vec![self.agent(update, "lifecycle", json!({ "phase": "resumed" }))],
-            Change::Compacted { .. } => Vec::new(),
+            // Whoever said it heard so when the run that took it in ended.
+            Change::Compacted { .. } | Change::Carried(_) => Vec::new(),
             Change::Steered { input } => {
                 if self.steered.len() < REMEMBERED_MAX {
                     self.steered.push(input.clone());

@@ -79,7 +79,7 @@ impl Feeds {
     pub(crate) fn observe(&self, update: &RunUpdate) {
         let name = (update.session.clone(), update.run.clone());
         let mut feeds = self.lock();
-        let is_over = matches!(update.change, Change::Ended(_));
+        let is_over = matches!(update.change, Change::Ended(_) | Change::Carried(_));
         let feed = match feeds.get(&name) {
             Some(feed) => Arc::clone(feed),
             None if is_over || feeds.len() >= FEEDS_MAX => return,
@@ -203,7 +203,7 @@ impl State {
                     self.aside("item", data);
                 }
             },
-            Change::Ended(_) => self.is_over = true,
+            Change::Ended(_) | Change::Carried(_) => self.is_over = true,
             Change::Accepted
             | Change::EntryAdded(_)
             | Change::Started

@@ -97,7 +97,7 @@ impl Pump {
             self.client.queue.room().await;
             changes.mark_unchanged();
             let is_over = self.feed.is_over();
-            self.load().await?;
+            self.load(is_over).await?;
             if self.holds_back() {
                 let wait = self.wait();
                 if wait > Duration::ZERO {
@@ -132,10 +132,11 @@ impl Pump {
     }
 
     /// Reads on when the journal has more and nothing read is left, or when what
-    /// is left might be joined with what comes next.
-    async fn load(&mut self) -> Result<(), JournalError> {
+    /// is left might be joined with what comes next. The end of a run that nobody
+    /// drove is recorded without a word about where.
+    async fn load(&mut self, is_over: bool) -> Result<(), JournalError> {
         let last = self.page.back().map_or(self.telling.seq(), |recorded| recorded.seq);
-        let is_due = self.is_behind || self.feed.tip() > last;
+        let is_due = self.is_behind || is_over || self.feed.tip() > last;
         if !is_due || self.page.len() > 1 {
             return Ok(());
         }

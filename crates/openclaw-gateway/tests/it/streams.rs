@@ -140,6 +140,24 @@ impl<'a> Author<'a> {
         self.tell(Change::Ended(Box::new(outcome)));
         (self.session, self.run)
     }
+
+    /// Ends because another run took its input in; nothing is said about where.
+    async fn is_carried(mut self) {
+        let outcome = Outcome {
+            end: End::Done,
+            text: "both".into(),
+            answered_by: None,
+            usage: Usage::default(),
+            iterations: 0,
+            tool_calls: 0,
+            started_at: AT,
+            ended_at: AT,
+        };
+        let ended = RunEvent::Ended { outcome: Box::new(outcome.clone()) };
+        self.record(vec![ended], Status::Done, Some(outcome.clone())).await;
+        self.cursor = Cursor::default();
+        self.tell(Change::Carried(Box::new(outcome)));
+    }
 }
 
 /// What a client has of a run, by the rules a client must follow.
@@ -261,6 +279,22 @@ async fn a_run_is_told_from_the_start_then_live_and_to_its_end() {
         .iter()
         .filter(|event| event["payload"]["runId"] == "r" && event["payload"].get("subscription").is_none());
     assert_eq!(others.count(), 0);
+}
+
+#[tokio::test]
+async fn input_that_joined_another_run_is_told_to_its_end_and_announced_by_that_run_only() {
+    let rig = Rig::start().await;
+    let author = Author::begin(&rig, "r").await;
+    let (mut follower, mut seen) = (Follower::start(&rig, "r", json!({})).await, Seen::default());
+    follower.until(&mut seen, |seen| seen.events.len() == 4).await;
+    let mut listener = rig.client().await;
+    author.is_carried().await;
+    follower.until(&mut seen, Seen::is_ended).await;
+    seen.check_events();
+    assert_eq!(seen.events.last().map(|(seq, name)| (*seq, name.as_str())), Some((5, "ended")));
+    // A reply comes after whatever was sent before it.
+    listener.ok("health", json!({})).await;
+    assert!(listener.events.iter().all(|event| event["event"] != "chat"), "{:?}", listener.events);
 }
 
 #[tokio::test]

@@ -59,8 +59,7 @@ pub(super) fn runs(
     unfinished_only: bool,
     limit: usize,
 ) -> rusqlite::Result<Vec<RunRecord>> {
-    let (open, rows_max) =
-        if unfinished_only { ("and r.ended_at is null", UNFINISHED_MAX) } else { ("", ROWS_MAX) };
+    let (open, rows_max) = if unfinished_only { ("and r.ended_at is null", UNFINISHED_MAX) } else { ("", ROWS_MAX) };
     let of_session = if session.is_some() { "and s.skey = ?2" } else { "and ?2 is null" };
     let columns = run::COLUMNS;
     let sql = format!(
