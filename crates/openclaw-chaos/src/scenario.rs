@@ -166,7 +166,8 @@ pub const ALL: &[Scenario] = &[
     row("outbox", "an answer that is sent to somebody", outbox).delivering(),
     row("recover-outbox", "recovery of an answer that was being sent", outbox)
         .delivering()
-        .after("outbox.take/after-commit:1"),
+        // The first look at the outbox, at the start, finds nothing.
+        .after("outbox.take/after-commit:2"),
     row("recover-model", "recovery of a model call", stream).after("event.model_delta/after-commit:1"),
     row("recover-tools", "recovery of four tools at work", parallel).after("event.tool_started/after-commit:1"),
     row("recover-result", "recovery of a command that was run", tools).after("engine.tool_result/after-dispatch:3"),
@@ -218,7 +219,7 @@ pub const ALL: &[Scenario] = &[
         .focus(&["journal.settle_action"]),
     row("send-again", "an answer that a person sends again", upkeep::send_again)
         .delivering()
-        .after("outbox.take/after-commit:1")
+        .after("outbox.settle/before-write:1")
         .focus(&["outbox.retry", "outbox.orphaned"]),
 ];
 
