@@ -37,7 +37,7 @@ const PAGE: usize = 1000;
 
 /// Runs read at a time: enough to keep a store busy, few enough to bound the
 /// transcripts in memory and the time that others wait.
-pub(crate) const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// What an earlier process left.
 pub(crate) struct Found {
@@ -65,19 +65,13 @@ impl Left {
 /// Finds all unfinished runs and registers them, so that whoever asks right
 /// after the start finds them.
 pub(crate) async fn find(shared: &Shared) -> Result<Found, Fault> {
-    let mut unfinished =
-        shared.ports.journal.runs(None, true, UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
+    let mut unfinished = shared.ports.journal.unfinished(UNFINISHED_MAX).await.map_err(|error| journal(&error))?;
     shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
-    // Listed newest first; what was accepted in the same millisecond keeps its order.
-    unfinished.reverse();
-    unfinished.sort_by_key(|record| record.accepted_at);
-    let mut read = stream::iter(unfinished)
-        .map(|record| async move { Ok::<_, Fault>((accepted(shared, &record).await?, record)) })
-        .buffered(AT_ONCE);
+    // What was accepted in the same millisecond keeps its order.
+    unfinished.sort_by_key(|(record, _)| record.accepted_at);
     let mut found = Found { turns: BTreeMap::new(), instances: Vec::new() };
-    while let Some(next) = read.next().await {
-        let (accepted, record) = next?;
-        let Some((request, runtime)) = accepted else {
+    for (record, first) in unfinished {
+        let Some((request, runtime)) = first.and_then(accepted) else {
             tracing::error!(run = %record.id, "an unfinished run has no accepted event and is left alone");
             continue;
         };
@@ -90,13 +84,11 @@ pub(crate) async fn find(shared: &Shared) -> Result<Found, Fault> {
     Ok(found)
 }
 
-async fn accepted(shared: &Shared, record: &RunRecord) -> Result<Option<(RunRequest, Runtime)>, Fault> {
-    let first = shared.ports.journal.events(&record.session, &record.id, Seq(0), 1).await;
-    let first = first.map_err(|error| journal(&error))?.into_iter().next();
-    Ok(first.and_then(|recorded| match recorded.event {
+fn accepted(first: RunEvent) -> Option<(RunRequest, Runtime)> {
+    match first {
         RunEvent::Accepted { request, runtime, .. } => Some((*request, runtime)),
         _ => None,
-    }))
+    }
 }
 
 fn register(shared: &Shared, key: &SessionKey, request: &RunRequest) {
@@ -199,7 +191,9 @@ pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Expir
 
 /// Returns what a run was accepted to be served by.
 pub(crate) async fn runtime_of(shared: &Shared, record: &RunRecord) -> Result<Runtime, Fault> {
-    Ok(accepted(shared, record).await?.map_or_else(Runtime::default, |(_, runtime)| runtime))
+    let first = shared.ports.journal.events(&record.session, &record.id, Seq(0), 1).await;
+    let first = first.map_err(|error| journal(&error))?.into_iter().next();
+    Ok(first.and_then(|recorded| accepted(recorded.event)).map_or_else(Runtime::default, |(_, runtime)| runtime))
 }
 
 /// Rebuilds a run as it stands now, its newest claim at `(epoch, seq)`.

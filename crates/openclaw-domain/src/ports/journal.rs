@@ -127,6 +127,20 @@ pub trait Journal: Send + Sync {
         unfinished_only: bool,
         limit: usize,
     ) -> Result<Vec<RunRecord>, Error>;
+
+    /// Lists runs that have not ended, oldest first, each with its first event:
+    /// what a start needs to know of them. Stores that can read it at once do.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn unfinished(&self, limit: usize) -> Result<Vec<(RunRecord, Option<RunEvent>)>, Error> {
+        let mut found = Vec::new();
+        for record in self.runs(None, true, limit).await?.into_iter().rev() {
+            let first = self.events(&record.session, &record.id, Seq(0), 1).await?;
+            found.push((record, first.into_iter().next().map(|recorded| recorded.event)));
+        }
+        Ok(found)
+    }
 }
 
 /// A call to the world whose outcome is not recorded.

@@ -16,7 +16,7 @@ mod step;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openclaw_domain::event::Recorded;
+use openclaw_domain::event::{Recorded, RunEvent};
 use openclaw_domain::ids::{CallId, Epoch, RunId, Seq, SessionKey};
 use openclaw_domain::ports::{
     Admission, Admitted, Batch, Checkpoint, Durability, Journal, JournalError as Error, Mail, OpenAction, RunRecord,
@@ -158,6 +158,11 @@ impl Journal for Store {
         let session = session.cloned();
         let work = move |db: &Connection| Ok(read::runs(db, session.as_ref(), unfinished_only, limit)?);
         self.read("journal.runs", work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn unfinished(&self, limit: usize) -> Result<Vec<(RunRecord, Option<RunEvent>)>, Error> {
+        let work = move |db: &Connection| Ok(read::unfinished(db, limit)?);
+        self.read("journal.unfinished", work).await.map_err(|error| self.store_error(error))
     }
 }
 

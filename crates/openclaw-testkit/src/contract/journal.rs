@@ -43,6 +43,7 @@ where
     an_entry_with_open_calls_is_amended_in_place(&*make()).await;
     a_large_event_comes_back_as_it_was(&*make()).await;
     runs_are_listed_newest_first(&*make()).await;
+    unfinished_runs_are_listed_oldest_first_with_what_was_asked(&*make()).await;
     unknown_runs_are_named(&*make()).await;
     runs_with_an_instance_of_their_own_run_side_by_side(&*make()).await;
     removing_a_session_cancels_what_runs(&*make()).await;
@@ -428,6 +429,21 @@ async fn runs_are_listed_newest_first(store: &(impl Journal + Sessions)) {
 
     let page = store.events(&one, &run_id("r1"), Seq(1), 2).await.unwrap();
     assert_eq!(page.iter().map(|event| event.seq.0).collect::<Vec<_>>(), [2, 3]);
+}
+
+async fn unfinished_runs_are_listed_oldest_first_with_what_was_asked(store: &(impl Journal + Sessions)) {
+    let key = key("left");
+    admit(store, admission(&key, "r1", "hi")).await;
+    store.append(ending(&key, "r1", 3)).await.unwrap();
+    let large = admission(&key, "r2", &"long ".repeat(10_000));
+    admit(store, large.clone()).await;
+    admit(store, queued(&key, "r3", "later")).await;
+    let found = store.unfinished(10).await.unwrap();
+    let ids: Vec<&str> = found.iter().map(|(record, _)| record.id.as_str()).collect();
+    assert_eq!(ids, ["r2", "r3"]);
+    assert_eq!(found[0].0, the_run(store, &key, "r2").await);
+    assert_eq!(found[0].1.as_ref(), large.events.first(), "however large it is");
+    assert_eq!(store.unfinished(1).await.unwrap().len(), 1);
 }
 
 async fn runs_with_an_instance_of_their_own_run_side_by_side(store: &(impl Journal + Sessions)) {

@@ -1,8 +1,9 @@
 //! Reads the journal.
 
-use openclaw_domain::event::{Recorded, VERSION};
+use openclaw_domain::event::{Recorded, RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::ports::{JournalError as Error, RunRecord};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::lease::NOW;
@@ -69,6 +70,30 @@ pub(super) fn runs(
     );
     db.prepare_cached(&sql)?
         .query_map(params![limit.min(rows_max), session.map(SessionKey::as_str)], run::record)?
+        .collect()
+}
+
+/// Returns runs that have not ended, oldest first, each with its first event.
+pub(super) fn unfinished(db: &Connection, limit: usize) -> rusqlite::Result<Vec<(RunRecord, Option<RunEvent>)>> {
+    let columns = run::COLUMNS;
+    // A run that has not ended has no outcome, and so no blob of one.
+    let sql = format!(
+        "select {columns}, e.v, e.body, f.bytes from run r join session s on s.id = r.session
+         left join blob b on b.sha = r.outcome left join ev e on e.run = r.id and e.seq = 1
+         left join blob f on typeof(e.body) = 'blob' and f.sha = e.body
+         where s.removed_at is null and r.ended_at is null order by r.id limit ?1"
+    );
+    db.prepare_cached(&sql)?
+        .query_map([limit.min(UNFINISHED_MAX)], |row| {
+            let first = match row.get_ref(10)? {
+                ValueRef::Null => None,
+                _ => {
+                    body::check_version(row, 10, VERSION)?;
+                    Some(body::read(row, 11)?)
+                }
+            };
+            Ok((run::record(row)?, first))
+        })?
         .collect()
 }
 
