@@ -166,7 +166,7 @@ async fn live(world: &mut World, fate: &Fate, acts: &[Act], evidence: &mut Evide
     world.begin_life().await?;
     let mut gateway = world.home.start(fate)?;
     let told = tokio::time::timeout(PATIENCE, tell(world, acts, evidence));
-    let mut life = tokio::select! {
+    let life = tokio::select! {
         // A story whose gateway has died ends with an error of its connection:
         // the death is what counts.
         biased;
@@ -179,25 +179,20 @@ async fn live(world: &mut World, fate: &Fate, acts: &[Act], evidence: &mut Evide
             Err(_) => Life::Stuck(format!("not over after {PATIENCE:?}: {}", unfinished(world))),
         },
     };
-    if let Life::Over = life
-        && let Some(left) = left_behind(world).await
-    {
-        life = Life::Stuck(left);
+    if let Life::Over = life {
+        evidence.left.extend(left_behind(world).await);
     }
     end(&mut gateway).await?;
     Ok(life)
 }
 
 /// Returns what instances left behind although all of them are gone.
-async fn left_behind(world: &World) -> Option<String> {
+async fn left_behind(world: &World) -> Vec<String> {
     let began = tokio::time::Instant::now();
     loop {
         let left = world.home.scratches();
-        if left.is_empty() {
-            return None;
-        }
-        if began.elapsed() > LEAVING_MAX {
-            return Some(format!("{} are there {LEAVING_MAX:?} after the end", left.join(", ")));
+        if left.is_empty() || began.elapsed() > LEAVING_MAX {
+            return left;
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -54,7 +54,11 @@ pub const RULES: &[Rule] = &[
         effects::deliveries_are_made_once,
     ),
     rule("I11", "a kept state is the fold of the events up to it", kept::states_are_folds),
-    rule("I12", "an agent has no more instances at work than it may have", kept::places_are_few),
+    rule(
+        "I12",
+        "an agent has no more instances at work than it may have, and nothing of them is left",
+        kept::places_are_few,
+    ),
     rule("I13", "nothing is left running or queued without a reason", journal::nothing_is_left_running),
     rule("I14", "what is said to go on has something new recorded", readers::resumed_means_resumed),
     rule("T1", "a transcript's entries are numbered 1..n", transcript::is_numbered),

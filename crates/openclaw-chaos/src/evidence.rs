@@ -29,6 +29,8 @@ pub struct Evidence {
     pub calls: Vec<Metered>,
     /// Files of the workspace at the end, by name.
     pub files: BTreeMap<String, String>,
+    /// Folders of instances that were there long after the last of them had ended.
+    pub left: Vec<String>,
     /// Calls a person said never happened, by name of the effect.
     pub denied: Vec<String>,
     /// Calls of unknown outcome whose settlement was acknowledged, each with the start of the gateway.

@@ -110,7 +110,7 @@ struct Planted {
     /// Where it is built: below the copy when this is not given.
     #[arg(long)]
     target: Option<PathBuf>,
-    /// Only these bugs.
+    /// Only these bugs, by name.
     #[arg(long)]
     only: Vec<String>,
     /// Chooses the cases.

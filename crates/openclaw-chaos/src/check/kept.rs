@@ -107,7 +107,8 @@ fn fold<'a>(events: impl Iterator<Item = &'a RunEvent>, seq: u64) -> Vec<(&'stat
 
 /// An agent has no more instances at work than it may have, and none leaves anything.
 pub(super) fn places_are_few(evidence: &Evidence) -> Vec<String> {
-    let mut found = Vec::new();
+    let left = |name: &String| format!("the folder of instance {name} is there although all have ended");
+    let mut found: Vec<String> = evidence.left.iter().map(left).collect();
     for snapshot in snapshots(evidence) {
         let mut at_work: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut owner: Option<&str> = None;

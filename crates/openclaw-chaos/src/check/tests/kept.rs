@@ -74,6 +74,11 @@ fn more_instances_at_work_than_an_agent_may_have_are_seen() {
     assert!(!rules(&two_at_work(1, "two")).contains(&"I12"), "the first died with its process");
 }
 
+#[test]
+fn a_folder_that_an_instance_leaves_behind_is_seen() {
+    assert_eq!(broken(|it| it.left.push("t-1".into())), ["I12"]);
+}
+
 fn summary(id: u64, through: u64, is_undone: bool) -> Summary {
     Summary { id, session: SESSION.into(), run: None, through, is_undone }
 }
