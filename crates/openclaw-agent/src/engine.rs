@@ -20,7 +20,7 @@ use crate::command::Command;
 use crate::driver::Control;
 use crate::instances;
 use crate::lane::Lane;
-use crate::recover::Found;
+use crate::recover::{AT_ONCE, Found};
 use crate::shared::{Options, Ports, Shared};
 use crate::waiters::Known;
 
@@ -54,11 +54,22 @@ impl Engine {
     }
 
     /// Takes up every run an earlier process left unfinished; returns how many.
-    /// They are known when this returns, and go on one after the other.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub async fn recover(&self) -> Result<usize, Fault> {
+        let count = self.find_left().await?;
+        self.take_up_left();
+        Ok(count)
+    }
+
+    /// Finds every run an earlier process left unfinished; returns how many.
+    /// They are known when this returns, requests may come, and those for
+    /// their sessions wait until [`Engine::take_up_left`] is called.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn find_left(&self) -> Result<usize, Fault> {
         let Found { turns, instances } = crate::recover::find(&self.shared).await?;
         let count = instances.len() + turns.values().map(Vec::len).sum::<usize>();
         let (instances, live): (Vec<_>, BTreeSet<_>) = instances.into_iter().unzip();
@@ -69,6 +80,11 @@ impl Engine {
         }
         self.shared.tasks.spawn(crate::recover::take_up_instances(self.shared.clone(), instances));
         Ok(count)
+    }
+
+    /// Lets what was found go on, one after the other. Call it once.
+    pub fn take_up_left(&self) {
+        self.shared.reading.add_permits(AT_ONCE);
     }
 
     /// Removes scratch directories whose instance ended without removing them.

@@ -37,7 +37,7 @@ const PAGE: usize = 1000;
 
 /// Runs read at a time: enough to keep a store busy, few enough to bound the
 /// transcripts in memory and the time that others wait.
-pub(crate) const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 32;
 
 /// What an earlier process left.
 pub(crate) struct Found {
@@ -127,6 +127,8 @@ pub(crate) async fn of_session(shared: &Shared, key: &SessionKey, records: &[Run
 /// that cannot be read are tried again.
 pub(crate) async fn take_up_instances(shared: Arc<Shared>, mut left: Vec<RunRecord>) {
     let work = async {
+        // Nobody reads before all were found. The semaphore is never closed.
+        drop(shared.reading.acquire().await);
         while !left.is_empty() {
             let mut read = stream::iter(std::mem::take(&mut left))
                 .map(|record| async { (rebuild::rebuild(&shared, &record.session, &record).await, record) })

@@ -109,7 +109,7 @@ pub(crate) struct Shared {
     pub(crate) actions: Actions,
     pub(crate) waiters: Waiters,
     pub(crate) places: Places,
-    /// Sessions that read what was left of them.
+    /// Sessions that read what was left of them; none may before all were found.
     pub(crate) reading: Semaphore,
     /// Runs that are being taken up. Held for what needs no place and waits for
     /// nobody outside, so that it always comes free.
@@ -140,7 +140,7 @@ impl Shared {
         let tools = RwLock::new(Arc::new(toolbox(&ports.tools)));
         Self {
             places: Places::new(options.concurrency),
-            reading: Semaphore::new(AT_ONCE),
+            reading: Semaphore::new(0),
             taking_up: Arc::new(Semaphore::new(AT_ONCE)),
             options,
             ports,

@@ -118,11 +118,13 @@ impl Runtime {
         let engine = Engine::new(engine_options(&loaded, crash), ports);
         // The cell is new, so this is its first and only value.
         let _first = parts.engine.set(Arc::downgrade(&engine));
-        engine.recover().await.map_err(anyhow::Error::new)?;
+        engine.find_left().await.map_err(anyhow::Error::new)?;
         engine.watch();
         let options = gateway_options(&plan, &loaded)?;
         let ports = gateway_ports(&parts, &store, grants, &engine, Arc::new(plan.logs), clock);
         let gateway = openclaw_gateway::serve(options, ports, hub).await?;
+        // Only now: clients that come back need not wait until all runs go on.
+        engine.take_up_left();
         let port = gateway.addresses().first().map(std::net::SocketAddr::port);
         lock.publish(port, plan.socket.as_deref())?;
         Ok(Self { parts, gateway, engine, store, processes, _lock: lock })

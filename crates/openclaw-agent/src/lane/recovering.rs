@@ -14,11 +14,12 @@ impl Lane {
     /// that a start with many open runs leaves time for everybody else.
     pub(super) async fn read_left(&mut self, records: Vec<RunRecord>) {
         let shared = self.shared.clone();
-        // The semaphore is never closed.
-        let _turn = shared.reading.acquire().await;
-        if shared.is_stopping() {
-            return;
-        }
+        let _turn = tokio::select! {
+            biased;
+            () = shared.stopping.cancelled() => return,
+            // The semaphore is never closed.
+            turn = shared.reading.acquire() => turn,
+        };
         match recover::of_session(&shared, &self.key, &records).await {
             Ok(found) => self.recover(found).await,
             Err(fault) => {
