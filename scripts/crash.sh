@@ -21,7 +21,8 @@ cp -f "$CARGO_TARGET_DIR/debug/openclaw-chaos" "$chaos"
 case "${1:-matrix}" in
   matrix) "$chaos" matrix --binary "$gateway" --report "$CARGO_TARGET_DIR/crash-matrix.json" ;;
   sample) "$chaos" matrix --binary "$gateway" --sample 80 ${2:+--seed "$2"} ;;
-  planted) "$chaos" planted --copy "$CARGO_TARGET_DIR/planted" --target "$CARGO_TARGET_DIR" ;;
+  # Built beside the copy: cargo takes packages of two copies of a tree for the same, and a planted bug must not stay.
+  planted) "$chaos" planted --copy "$CARGO_TARGET_DIR/planted" ;;
   soak) "$chaos" soak --binary "$gateway" --minutes "${2:-5}" ;;
   boot) "$chaos" boot --binary "$gateway" --runs "${2:-1000}" ;;
   *) sed -n '2,7p' "$0"; exit 2 ;;

@@ -24,7 +24,8 @@ pub struct Places {
     pub tree: PathBuf,
     /// Where the copy is made; kept between runs, so that little is built again.
     pub copy: PathBuf,
-    /// Where it is built; the tree's own target folder saves building what both need.
+    /// Where it is built. Not the tree's own target folder: cargo takes packages of two
+    /// copies of a tree for the same, and would use those with a bug.
     pub target: PathBuf,
     /// Where homes are made.
     pub folder: PathBuf,

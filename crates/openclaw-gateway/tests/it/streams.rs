@@ -142,7 +142,7 @@ impl<'a> Author<'a> {
     }
 
     /// Ends because another run took its input in; nothing is said about where.
-    async fn is_carried(mut self) {
+    async fn ends_with_another(mut self) {
         let outcome = Outcome {
             end: End::Done,
             text: "both".into(),
@@ -288,7 +288,7 @@ async fn input_that_joined_another_run_is_told_to_its_end_and_announced_by_that_
     let (mut follower, mut seen) = (Follower::start(&rig, "r", json!({})).await, Seen::default());
     follower.until(&mut seen, |seen| seen.events.len() == 4).await;
     let mut listener = rig.client().await;
-    author.is_carried().await;
+    author.ends_with_another().await;
     follower.until(&mut seen, Seen::is_ended).await;
     seen.check_events();
     assert_eq!(seen.events.last().map(|(seq, name)| (*seq, name.as_str())), Some((5, "ended")));
