@@ -37,7 +37,7 @@ const PAGE: usize = 1000;
 
 /// Runs read at a time: enough to keep a store busy, few enough to bound the
 /// transcripts in memory and the time that others wait.
-pub(crate) const AT_ONCE: usize = 32;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// What an earlier process left.
 pub(crate) struct Found {
