@@ -144,7 +144,7 @@ async fn the_journal_is_append_only() {
     for change in ["update ev set at = 0", "delete from ev", "insert or replace into ev select * from ev"] {
         assert!(sql(&store, change).await.is_err(), "{change}");
     }
-    assert_eq!(number(&store, "select count(*) from ev").await, 2);
+    assert_eq!(store.events(&key("a"), &run_id("r1"), Seq(0), 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -259,8 +259,6 @@ async fn tool_steps_follow_their_events() {
             row(7, "open", "started", None, 2),
         ]
     );
-    let linked = "select count(*) from ev e join step s on s.run = e.run and s.step = e.step";
-    assert_eq!(number(&store, linked).await, 14);
     let unresolved = "select count(*) from step where effect in ('keyed','once') and state in ('started','unknown')";
     assert_eq!(number(&store, unresolved).await, 2);
 }
