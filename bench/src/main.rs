@@ -6,6 +6,7 @@ mod figures;
 mod http;
 mod instances;
 mod pty;
+mod resume;
 mod rig;
 mod terminal;
 mod ws;
@@ -20,7 +21,7 @@ struct Arguments {
     /// The program to measure; the one beside this tool by default.
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// One of start, memory, latency, health, turns, instances, commands, typing, closing, onboarding.
+    /// One of start, memory, latency, health, turns, resume, instances, commands, typing, closing, onboarding.
     #[arg(long)]
     only: Option<String>,
     /// Seconds per rate.
