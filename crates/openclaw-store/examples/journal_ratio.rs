@@ -7,7 +7,8 @@
 //!   the load generator): two synced commits per run, one before anything is
 //!   done and one before anybody is told;
 //! - gather them the same way: one writing thread, a queue of 1,024, at most 256
-//!   requests in a transaction, whatever came while the last one was synced;
+//!   requests in a transaction: what came while the last one was synced and, when
+//!   that was a large one, in the moment after;
 //! - write to a SQLite file of their own in the same folder, with the same settings.
 //!
 //! The bare loop is given the finished bytes of every event, transcript turn and
@@ -40,6 +41,10 @@ const SLICE: Duration = Duration::from_millis(500);
 /// Most requests that wait, and that share a transaction, as in the store.
 const QUEUE_MAX: usize = 1024;
 const GROUP_MAX: usize = 256;
+
+/// Requests of a group after which the next one waits a moment for more, as in the store.
+const BUSY_MIN: usize = 4;
+const LINGER: Duration = Duration::from_micros(300);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -162,13 +167,18 @@ impl Bare {
         )?;
         let (queue, mut jobs) = mpsc::channel::<Request>(QUEUE_MAX);
         std::thread::spawn(move || {
+            let mut is_busy = false;
             while let Some(first) = jobs.blocking_recv() {
                 let mut group = vec![first];
-                while group.len() < GROUP_MAX
-                    && let Ok(next) = jobs.try_recv()
-                {
-                    group.push(next);
+                let mut may_linger = is_busy;
+                while group.len() < GROUP_MAX {
+                    match jobs.try_recv() {
+                        Ok(next) => group.push(next),
+                        Err(_) if std::mem::take(&mut may_linger) => std::thread::sleep(LINGER),
+                        Err(_) => break,
+                    }
                 }
+                is_busy = group.len() >= BUSY_MIN;
                 if let Err(error) = commit(&db, &group) {
                     // Callers see their answer dropped and stop.
                     let _written = writeln!(std::io::stderr().lock(), "the bare loop failed: {error}");
