@@ -5,7 +5,6 @@ mod echo;
 mod figures;
 mod http;
 mod instances;
-mod pty;
 mod resume;
 mod rig;
 mod terminal;

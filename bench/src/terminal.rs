@@ -1,13 +1,15 @@
 //! What a person at the terminal feels: keys while an answer streams, a question that
 //! is answered elsewhere, the first reply after setting up.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use openclaw_testkit::Terminal;
 use serde_json::json;
 
 use crate::figures::{Figure, median, ms};
-use crate::pty::Terminal;
 use crate::rig::{self, Pace, Programs, Rig, TOKEN};
 use crate::ws::Client;
 
@@ -26,19 +28,26 @@ const QUESTIONS: usize = 20;
 /// Runs of the onboarding figure.
 const HOMES: usize = 5;
 
-fn chat(rig: &Rig, programs: &Programs) -> anyhow::Result<Terminal> {
-    let mut chat = Terminal::start(&programs.gateway, &["chat"], rig.home())?;
-    chat.wait("connected to gateway")?;
-    Ok(chat)
+fn start(programs: &Programs, arguments: &[&str], home: &Path) -> Terminal {
+    let mut command = Command::new(&programs.gateway);
+    command.args(arguments).env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin");
+    command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("NO_COLOR", "1").current_dir(home);
+    Terminal::start(&command, 100, 40)
+}
+
+fn chat(rig: &Rig, programs: &Programs) -> Terminal {
+    let mut chat = start(programs, &["chat"], rig.home());
+    chat.wait("connected to gateway");
+    chat
 }
 
 /// Processor time of the conversation while an answer streams, and how long a key takes
 /// to be drawn meanwhile.
 pub(crate) async fn typing(programs: Programs) -> anyhow::Result<Figure> {
     let rig = Rig::at_pace(&programs, STREAM)?;
-    let mut chat = chat(&rig, &programs)?;
-    chat.send("go\r")?;
-    chat.wait("tok0 ")?;
+    let mut chat = chat(&rig, &programs);
+    chat.send("go\r");
+    chat.wait("tok0 ");
     let (began, before) = (Instant::now(), rig::processor_time(chat.pid())?);
     let last = format!("tok{}", STREAM.deltas - 1);
     let mut echoes = Vec::new();
@@ -47,15 +56,15 @@ pub(crate) async fn typing(programs: Programs) -> anyhow::Result<Figure> {
             break;
         }
         let pressed = Instant::now();
-        chat.send(&key.to_string())?;
-        let shown = chat.wait(&key.to_string())?;
+        chat.send(&key.to_string());
+        let shown = chat.wait(&key.to_string());
         echoes.push(pressed.elapsed());
         if shown.contains(&last) {
             break;
         }
         if number % KEYS.chars().count() == KEYS.chars().count() - 1 {
             // Clears the line, so that no key stands there twice.
-            chat.send("\u{15}")?;
+            chat.send("\u{15}");
         }
         std::thread::sleep(BETWEEN_KEYS);
     }
@@ -79,24 +88,24 @@ pub(crate) async fn typing(programs: Programs) -> anyhow::Result<Figure> {
 pub(crate) async fn closing(programs: Programs) -> anyhow::Result<Figure> {
     let rig = Rig::start(&programs)?;
     let mut other = Client::connect(rig.port, TOKEN).await?;
-    let mut chat = chat(&rig, &programs)?;
+    let mut chat = chat(&rig, &programs);
     let (mut opened, mut closed) = (Vec::new(), Vec::new());
     for number in 0..QUESTIONS {
         let command = format!("touch proof-{number}");
-        chat.send(&format!("\x1b[200~call exec {}\x1b[201~", json!({ "command": command })))?;
-        chat.wait("}")?;
+        chat.send(&format!("\x1b[200~call exec {}\x1b[201~", json!({ "command": command })));
+        chat.wait("}");
         let sent = Instant::now();
-        chat.send("\r")?;
-        chat.wait("NEEDS YOU")?;
+        chat.send("\r");
+        chat.wait("NEEDS YOU");
         opened.push(sent.elapsed());
         let pending = other.ask("exec.approval.list", &json!({})).await?;
         let listed = pending.as_array().or_else(|| pending["approvals"].as_array());
         let id = listed.and_then(|all| all.first()).map(|first| first["id"].clone()).context("no question is open")?;
         let answered = Instant::now();
         other.send_only("exec.approval.resolve", &json!({ "id": id, "decision": "deny" })).await?;
-        chat.wait("denied by")?;
+        chat.wait("denied by");
         closed.push(answered.elapsed());
-        chat.wait("The tools returned")?;
+        chat.wait("The tools returned");
     }
     let (open, close) = (median(&mut opened), median(&mut closed));
     let max = |times: &[Duration]| times.last().copied().unwrap_or_default();
@@ -132,8 +141,8 @@ pub(crate) async fn onboarding(programs: Programs) -> anyhow::Result<Figure> {
 
 fn set_up(programs: &Programs, port: u16) -> anyhow::Result<Duration> {
     let home = tempfile::tempdir()?;
-    let mut terminal = Terminal::start(&programs.gateway, &["onboard"], home.path())?;
-    let shown = terminal.wait("Choose [1]: ")?;
+    let mut terminal = start(programs, &["onboard"], home.path());
+    let shown = terminal.wait("Choose [1]: ");
     let option = shown.lines().find(|line| line.contains("other OpenAI-style URL")).context("no such option")?;
     let number = option.split_whitespace().find(|word| word.parse::<u8>().is_ok()).context("no number")?.to_owned();
     let answers = [
@@ -144,11 +153,11 @@ fn set_up(programs: &Programs, port: u16) -> anyhow::Result<Duration> {
         (home.path().join("work").display().to_string(), "Choose [1]: "),
     ];
     for (answer, next) in answers {
-        terminal.send(&format!("{answer}\n"))?;
-        terminal.wait(next)?;
+        terminal.send(&format!("{answer}\n"));
+        terminal.wait(next);
     }
     let began = Instant::now();
-    terminal.send("\n")?;
-    terminal.wait("tok0 ")?;
+    terminal.send("\n");
+    terminal.wait("tok0 ");
     Ok(began.elapsed())
 }

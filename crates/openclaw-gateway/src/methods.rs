@@ -25,6 +25,7 @@ mod system;
 mod target;
 mod upkeep;
 mod vars;
+mod waiting;
 
 macro_rules! rows {
     ($($method:path => $handler:path,)*) => {

@@ -9,10 +9,13 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use openclaw_domain::Secret;
-use regex::{Captures, Regex};
+use regex::bytes::{Captures, Regex};
 
 /// What stands in place of a secret.
 pub const STARS: &str = "****";
+
+/// Shortest value beside a telling name that is taken for a secret.
+const VALUE_CHARS_MIN: usize = 6;
 
 /// Shortest known secret that is looked for; shorter ones would star ordinary words.
 const KNOWN_BYTES_MIN: usize = 8;
@@ -49,20 +52,24 @@ impl Redactor {
 
 /// Returns the text with stars in place of what has the shape of a secret.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let named = NAMED.replace_all(text, |found: &Captures<'_>| {
-        let (name, value) = (&found["name"], &found["value"]);
-        if is_harmless(value) { format!("{name}{value}") } else { format!("{name}{STARS}") }
+    let named = NAMED.replace_all(text.as_bytes(), |found: &Captures<'_>| {
+        let shown = if is_harmless(&found["value"]) { &found["value"] } else { STARS.as_bytes() };
+        [&found["name"], shown].concat()
     });
-    match SHAPES.replace_all(&named, replace_shape) {
-        Cow::Borrowed(_) => named,
-        Cow::Owned(text) => Cow::Owned(text),
+    match (SHAPES.replace_all(&named, replace_shape), &named) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(text),
+        // Every match begins and ends beside ASCII, so that no character is cut.
+        (clean, _) => Cow::Owned(String::from_utf8_lossy(&clean).into_owned()),
     }
 }
+
+// Both patterns read bytes: as Unicode, their classes and repetitions would take a
+// megabyte that an idle gateway keeps.
 
 /// A value beside a telling name, as in `OPENAI_API_KEY=...` or `"token": "..."`.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r#"(?xi)
+        r#"(?xi-u)
         (?P<name>
             (?: api[_-]?key | access[_-]?key | private[_-]?key | secret[_-]?key | client[_-]?secret | secret | token
               | passwd | password | passphrase | credential | signature | x-api-key )
@@ -75,7 +82,7 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
 /// Secrets that tell what they are.
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?x)
+        r"(?x-u)
         (?P<pem> -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----[\s\S]*?(?: -----END\ [A-Z\ ]*PRIVATE\ KEY----- | \z ) )
         | (?P<scheme> (?i: \b (?: bearer | basic ) \s+ ) ) [A-Za-z0-9._~+/=-]{8,}
         | (?P<user> [a-z][a-z0-9+.-]{1,15}:// [^\s/:@]{1,64} : ) [^\s/@]{1,256} @
@@ -91,22 +98,25 @@ static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-fn replace_shape(found: &Captures<'_>) -> String {
+fn replace_shape(found: &Captures<'_>) -> Vec<u8> {
+    let stars = STARS.as_bytes();
     if found.name("pem").is_some() {
-        return format!("-----BEGIN PRIVATE KEY-----{STARS}");
+        return [b"-----BEGIN PRIVATE KEY-----", stars].concat();
     }
     if let Some(user) = found.name("user") {
-        return format!("{}{STARS}@", user.as_str());
+        return [user.as_bytes(), stars, b"@"].concat();
     }
-    format!("{}{STARS}", found.name("scheme").map_or("", |scheme| scheme.as_str()))
+    [found.name("scheme").map_or(&[][..], |scheme| scheme.as_bytes()), stars].concat()
 }
 
 /// Values beside a telling name that tell nothing: numbers, words like `required`,
-/// placeholders.
-fn is_harmless(value: &str) -> bool {
-    let is_number = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let is_word = value.len() < 16 && value.bytes().all(|b| b.is_ascii_lowercase());
-    is_number || is_word || value.starts_with("${") || value.starts_with("****") || value.starts_with("__OPENCLAW_")
+/// a few characters of another script, placeholders.
+fn is_harmless(value: &[u8]) -> bool {
+    let is_number = value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+    let is_word = value.len() < 16 && value.iter().all(u8::is_ascii_lowercase);
+    let is_short = String::from_utf8_lossy(value).chars().count() < VALUE_CHARS_MIN;
+    let is_placeholder = [&b"${"[..], STARS.as_bytes(), b"__OPENCLAW_"].iter().any(|start| value.starts_with(start));
+    is_number || is_word || is_short || is_placeholder
 }
 
 #[expect(clippy::expect_used, reason = "the patterns are constants, and the tests compile each of them")]
@@ -119,6 +129,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Above this a pattern weighs on an idle gateway.
+    const COMPILED_BYTES_MAX: usize = 100_000;
 
     fn check(text: &str, expected: &str) {
         assert_eq!(redact(text), expected);
@@ -149,6 +162,8 @@ mod tests {
         check(r#"{"token": "8f3c9a1b77de"}"#, r#"{"token": "****"}"#);
         check("GET /x?token=8f3c9a1b77de&y=1", "GET /x?token=****&y=1");
         check("password: Tr0ub4dor&3", "password: ****&3");
+        check("password: pässwörter9 ok", "password: **** ok");
+        check("口令 token=8f3c9a1b77de；下一个", "口令 token=****");
     }
 
     #[test]
@@ -156,6 +171,7 @@ mod tests {
         for text in [
             "max_tokens: 4096, token=123456",
             "the password: required",
+            "the password: 必填项",
             "set apiKey: ${OPENAI_API_KEY}",
             "a b c",
             "risk-assessment-of-things",
@@ -170,6 +186,14 @@ mod tests {
     fn a_known_secret_is_starred_wherever_it_stands() {
         let redactor = Redactor::new(["correct horse", "correct horse battery", "short"].map(Secret::new));
         assert_eq!(redactor.redact("x=correct horse battery; short"), "x=****; short");
+    }
+
+    #[test]
+    fn the_patterns_stay_small() {
+        for pattern in [&NAMED, &SHAPES] {
+            let limit = regex::bytes::RegexBuilder::new(pattern.as_str()).size_limit(COMPILED_BYTES_MAX).build();
+            assert!(limit.is_ok(), "{:?}", limit.err());
+        }
     }
 
     proptest! {

@@ -4,6 +4,7 @@ pub mod compactions;
 pub mod files;
 pub mod journal;
 pub mod leases;
+pub mod ledger;
 pub mod mailbox;
 pub mod model;
 pub mod net;

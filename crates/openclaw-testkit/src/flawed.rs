@@ -1,7 +1,7 @@
 //! A journal with the flaws a test asks for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +21,8 @@ pub struct FlawedJournal {
     slowness: Option<(FakeClock, Duration)>,
     change: Option<fn(&mut Vec<Recorded>)>,
     pause: Option<Pause>,
-    synced: AtomicUsize,
+    synced: Mutex<Vec<&'static str>>,
+    syncs: AtomicUsize,
     renewals: AtomicUsize,
 }
 
@@ -31,8 +32,8 @@ pub type Pause = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 impl FlawedJournal {
     /// Makes a journal without flaws.
     pub fn new(inner: Arc<dyn Journal>) -> Self {
-        let (refusals, synced, renewals) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { inner, refusals, slowness: None, change: None, pause: None, synced, renewals }
+        let (refusals, syncs, renewals) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { inner, refusals, slowness: None, change: None, pause: None, synced: Mutex::default(), syncs, renewals }
     }
 
     /// Refuses the next appends, as a full disk does.
@@ -65,8 +66,13 @@ impl FlawedJournal {
     }
 
     /// Returns how many appends were to be synced.
-    pub fn synced(&self) -> usize {
-        self.synced.load(Ordering::SeqCst)
+    pub fn syncs(&self) -> usize {
+        self.syncs.load(Ordering::SeqCst)
+    }
+
+    /// Returns the names of the events in them.
+    pub fn synced(&self) -> Vec<&'static str> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns how often leases were renewed.
@@ -115,7 +121,9 @@ impl Journal for FlawedJournal {
             return Err(Error::Full(batch.run));
         }
         if batch.durability == Durability::Barrier {
-            self.synced.fetch_add(1, Ordering::SeqCst);
+            self.syncs.fetch_add(1, Ordering::SeqCst);
+            let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+            synced.extend(batch.events.iter().map(RunEvent::name));
         }
         let dispatches = batch.events.iter().any(|event| matches!(event, RunEvent::ToolStarted { .. }));
         let written = self.paused(self.inner.append(batch)).await;

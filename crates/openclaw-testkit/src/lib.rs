@@ -21,6 +21,7 @@ pub mod runs;
 pub mod scratches;
 pub mod server;
 pub mod surface;
+pub mod terminal;
 pub mod tool;
 
 pub mod contract;
@@ -40,4 +41,5 @@ pub use processes::FakeProcesses;
 pub use runs::FakeRuns;
 pub use scratches::MemoryScratches;
 pub use surface::{FixedLogs, MemorySettings};
+pub use terminal::Terminal;
 pub use tool::FakeTool;

@@ -205,6 +205,11 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_memory_store_keeps_the_ledger_contract() {
+        contract::ledger::ledger(|| Arc::new(Store::new())).await;
+    }
+
+    #[tokio::test]
     async fn the_memory_store_keeps_the_lease_contract() {
         contract::leases::leases(|| Arc::new(Store::new()), Store::shift_lease_clock).await;
     }

@@ -202,6 +202,6 @@ async fn a_run_syncs_twice_and_once_for_each_call_that_acts() {
         rig.start("r1", "go").await.unwrap();
         rig.ended("r1").await;
         // The admission is the other one: it is always synced.
-        assert_eq!(journal.synced(), synced, "{effect:?}");
+        assert_eq!(journal.syncs(), synced, "{effect:?}");
     }
 }

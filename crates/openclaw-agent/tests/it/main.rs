@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "the harness is shared by the modules of this binary")]
 
 mod approvals;
+mod barriers;
 mod bindings;
 mod checkpoints;
 mod compaction;

@@ -5,7 +5,6 @@
 mod ceilings;
 mod forms;
 mod killed;
-mod pty;
 mod secrets;
 mod terminal;
 
@@ -14,10 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use openclaw_testkit::Terminal;
 use openclaw_testkit::server::{Script, Server};
 use serde_json::{Value, json};
-
-use pty::Terminal;
 
 /// How long a test waits for a process to get somewhere.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -162,7 +160,7 @@ impl Home {
         // Texts are looked for as they are.
         command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("NO_COLOR", "1");
         command.envs(env.iter().map(|(name, value)| (name, value)));
-        Terminal::start(command, columns, height)
+        Terminal::start(&command, columns, height)
     }
 
     /// Starts a gateway and waits until it is ready.

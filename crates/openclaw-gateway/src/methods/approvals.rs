@@ -1,8 +1,7 @@
 //! Questions about tool calls, and standing permissions.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use futures_util::future::FutureExt as _;
 use openclaw_domain::Kind;
 use openclaw_domain::approval::Approval;
 use openclaw_protocol::ErrorBody;
@@ -11,11 +10,10 @@ use serde_json::{Value, json};
 use crate::convert;
 use crate::convert::approval::{decision, requested};
 use crate::convert::fault::{error, invalid, record};
-use crate::dispatch::{Answer, Cx, Params, Reply, now};
+use crate::dispatch::{Answer, Cx, Params, now};
 use crate::gateway::Gateway;
+use crate::methods::waiting;
 
-/// How long `exec.approval.waitDecision` waits when the caller does not say.
-const WAIT_DEFAULT: Duration = Duration::from_secs(30 * 60);
 const GRANTS_MAX: usize = 500;
 
 /// Lists pending questions, oldest first.
@@ -56,28 +54,13 @@ fn pending(gateway: &Gateway, id: &str) -> Option<Approval> {
 /// Waits for the answer to a question.
 pub(crate) async fn wait_decision(cx: Cx, params: Params) -> Answer {
     let id = params.required("id").to_owned();
-    let limit = params.number("timeoutMs").map_or(WAIT_DEFAULT, Duration::from_millis);
-    let limit = cx.meta.deadline.map_or(limit, |deadline| limit.min(deadline));
-    let gateway = cx.gateway;
-    let wait = async move {
-        let timeout = gateway.ports.clock.sleep(limit);
-        tokio::pin!(timeout);
-        loop {
-            let next = gateway.hub.next_decision();
-            tokio::pin!(next);
-            // Listening begins before looking, so that no answer falls between the two.
-            next.as_mut().enable();
-            if let Some(decided) = gateway.hub.decided(&id) {
-                return Ok(answered(&decided.approval, json!(decided.decision), Some(&decided.by)));
-            }
-            let Some(approval) = pending(&gateway, &id) else { return Err(unknown()) };
-            tokio::select! {
-                () = next => {}
-                () = &mut timeout => return Ok(answered(&approval, Value::Null, None)),
-            }
+    waiting::until(cx, &params, move |gateway| {
+        if let Some(decided) = gateway.hub.decided(&id) {
+            return Ok(ControlFlow::Break(answered(&decided.approval, json!(decided.decision), Some(&decided.by))));
         }
-    };
-    Ok(Reply::Later(wait.boxed()))
+        let approval = pending(gateway, &id).ok_or_else(unknown)?;
+        Ok(ControlFlow::Continue(answered(&approval, Value::Null, None)))
+    })
 }
 
 fn answered(approval: &Approval, decision: Value, by: Option<&str>) -> Value {

@@ -1,20 +1,16 @@
 //! Questions about outcomes nobody recorded.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use futures_util::future::FutureExt as _;
 use openclaw_domain::{Kind, Question};
 use openclaw_protocol::ErrorBody;
 use serde_json::{Value, json};
 
-use crate::convert;
 use crate::convert::fault::{error, invalid};
 use crate::convert::question::{QUESTION_ID, answered, answers, parse, record};
-use crate::dispatch::{Answer, Cx, Params, Reply, now};
+use crate::dispatch::{Answer, Cx, Params, now};
 use crate::gateway::Gateway;
-
-/// How long `question.waitAnswer` waits when the caller does not say.
-const WAIT_DEFAULT: Duration = Duration::from_secs(30 * 60);
+use crate::methods::waiting;
 
 /// Lists open questions, oldest first.
 pub(crate) async fn list(cx: Cx, _params: Params) -> Answer {
@@ -64,28 +60,11 @@ pub(crate) async fn resolve(cx: Cx, params: Params) -> Answer {
 /// Waits for the answer to a question; `pending` when the time is over.
 pub(crate) async fn wait_answer(cx: Cx, params: Params) -> Answer {
     let id = params.required("id").to_owned();
-    let limit = params.number("timeoutMs").map_or(WAIT_DEFAULT, Duration::from_millis);
-    let limit = cx.meta.deadline.map_or(limit, |deadline| limit.min(deadline));
-    let gateway = cx.gateway;
-    let wait = async move {
-        let timeout = gateway.ports.clock.sleep(limit);
-        tokio::pin!(timeout);
-        loop {
-            let next = gateway.hub.next_decision();
-            tokio::pin!(next);
-            // Listening begins before looking, so that no answer falls between the two.
-            next.as_mut().enable();
-            if let Some(known) = gateway.hub.answered(&id) {
-                return Ok(json!({ "status": "answered", "answers": convert::question::answers(known.answer) }));
-            }
-            if open(&gateway, &id).is_none() {
-                return Err(unknown(&id));
-            }
-            tokio::select! {
-                () = next => {}
-                () = &mut timeout => return Ok(json!({ "status": "pending" })),
-            }
+    waiting::until(cx, &params, move |gateway| {
+        if let Some(known) = gateway.hub.answered(&id) {
+            return Ok(ControlFlow::Break(json!({ "status": "answered", "answers": answers(known.answer) })));
         }
-    };
-    Ok(Reply::Later(wait.boxed()))
+        open(gateway, &id).ok_or_else(|| unknown(&id))?;
+        Ok(ControlFlow::Continue(json!({ "status": "pending" })))
+    })
 }

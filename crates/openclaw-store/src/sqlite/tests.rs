@@ -216,7 +216,7 @@ async fn tool_steps_follow_their_events() {
     let intent = |id: &str, effect| RunEvent::ToolIntent {
         call: call(id),
         tool: "exec".to_owned(),
-        digest: "00ff".to_owned(),
+        digest: hex::encode(id),
         effect,
         action: String::new(),
     };

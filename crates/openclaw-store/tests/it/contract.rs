@@ -38,6 +38,12 @@ async fn sqlite_keeps_the_mailbox_contract() {
 }
 
 #[tokio::test]
+async fn sqlite_keeps_the_ledger_contract() {
+    let folders = std::cell::RefCell::default();
+    contract::ledger::ledger(|| fresh(&folders)).await;
+}
+
+#[tokio::test]
 async fn sqlite_keeps_the_lease_contract() {
     let folders = std::cell::RefCell::default();
     contract::leases::leases(|| fresh(&folders), Store::shift_lease_clock).await;

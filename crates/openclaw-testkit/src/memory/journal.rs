@@ -172,6 +172,8 @@ impl Journal for Store {
         let mut state = self.state();
         let lane = state.lane(&batch.session).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
         lane.check(&batch)?;
+        state.refuse_repeats(&batch)?;
+        let lane = state.lane(&batch.session).ok_or_else(|| Error::NoSuchRun(id.clone()))?;
         // The summary of an instance is about its own conversation, which is no part of the session's.
         let is_instance = lane.open_run(&id)?.is_own;
         for event in &batch.events {
@@ -411,6 +413,37 @@ impl Run {
             self.record.seq = self.record.seq.next();
             self.events.push(Recorded { seq: self.record.seq, epoch: self.record.epoch, at, event });
         }
+    }
+}
+
+impl State {
+    /// Refuses a batch that plans or starts a call which another, of unknown
+    /// outcome, may have made already.
+    fn refuse_repeats(&self, batch: &Batch) -> Result<(), Error> {
+        let own = self.lanes.get(&batch.session).and_then(|lane| lane.runs.get(&batch.run));
+        let known = own.into_iter().flat_map(|run| &run.events).map(|recorded| &recorded.event);
+        let actions: BTreeMap<&CallId, &str> = known.chain(&batch.events).filter_map(acting).collect();
+        let open: Vec<OpenAction> =
+            self.lanes.values().flat_map(|lane| lane.runs.values()).flat_map(Run::open_actions).collect();
+        for event in &batch.events {
+            let (RunEvent::ToolIntent { call, .. } | RunEvent::ToolStarted { call, .. }) = event else { continue };
+            let is_own = |open: &&OpenAction| open.session == batch.session && open.run == batch.run && open.call == *call;
+            let holder = open.iter().find(|open| actions.get(call) == Some(&open.action.as_str()) && !is_own(open));
+            if let Some(holder) = holder {
+                return Err(Error::Blocked { run: holder.run.clone(), call: holder.call.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the call that an event plans, with its action, unless repeating it is harmless.
+fn acting(event: &RunEvent) -> Option<(&CallId, &str)> {
+    match event {
+        RunEvent::ToolIntent { call, effect: Effect::Keyed | Effect::Once, action, digest, .. } => {
+            Some((call, if action.is_empty() { digest } else { action }))
+        }
+        _ => None,
     }
 }
 

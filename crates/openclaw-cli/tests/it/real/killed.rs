@@ -6,8 +6,8 @@ use openclaw_testkit::latch::Latch;
 use openclaw_testkit::server::{Reply, Script};
 use serde_json::{Value, json};
 
-use super::pty::Terminal;
 use super::{Home, Model, until};
+use openclaw_testkit::Terminal;
 
 const KEY: &str = "sk-test-abcdefghijklmnop4f";
 

@@ -6,8 +6,8 @@ use openclaw_testkit::latch::Latch;
 use openclaw_testkit::server::{Lint, Reply, Script};
 use serde_json::{Value, json};
 
-use super::pty::Terminal;
 use super::{Home, Model, until};
+use openclaw_testkit::Terminal;
 
 /// Tokens of the long answer, and the pause after each.
 const TOKENS: usize = 600;

@@ -135,17 +135,31 @@ impl ToolFact {
     }
 
     /// Refuses a call that would do what another call may have done already:
-    /// one with the same action, whose outcome is not known.
+    /// one with the same action, whose outcome is not known. Asked when a call
+    /// is planned and again when it starts, since another may have started between.
     pub(super) fn refuse_repeat(&self, db: &Connection, run: i64) -> Result<(), WorkError<Error>> {
-        let ToolFact::Intent { call, effect: Effect::Keyed | Effect::Once, action, .. } = self else { return Ok(()) };
-        let other: Option<(String, String)> = db
-            .prepare_cached(
-                "select r.idem, t.call from step t join run r on r.id = t.run
-                 where t.action_ref = ?1 and t.effect in ('keyed','once') and t.state in ('started','unknown')
-                   and (t.run <> ?2 or t.call <> ?3) limit 1",
-            )?
-            .query_row(params![action, run, call.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let ids = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let other: Option<(String, String)> = match self {
+            ToolFact::Intent { call, effect: Effect::Keyed | Effect::Once, action, .. } => db
+                .prepare_cached(
+                    "select r.idem, t.call from step t join run r on r.id = t.run
+                     where t.action_ref = ?1 and t.effect in ('keyed','once') and t.state in ('started','unknown')
+                       and (t.run <> ?2 or t.call <> ?3) limit 1",
+                )?
+                .query_row(params![action, run, call.as_str()], ids)
+                .optional()?,
+            ToolFact::Started { call, .. } => db
+                .prepare_cached(
+                    "select r.idem, t.call from step mine join step t on t.action_ref = mine.action_ref
+                       join run r on r.id = t.run
+                     where mine.run = ?1 and mine.call = ?2 and mine.effect in ('keyed','once')
+                       and t.effect in ('keyed','once') and t.state in ('started','unknown')
+                       and (t.run <> mine.run or t.call <> mine.call) limit 1",
+                )?
+                .query_row(params![run, call.as_str()], ids)
+                .optional()?,
+            _ => None,
+        };
         let Some((run, call)) = other else { return Ok(()) };
         let damaged = |error: openclaw_domain::ids::Error| Failure::Damaged(error.to_string());
         let (run, call) = (run.parse().map_err(damaged)?, call.parse().map_err(damaged)?);

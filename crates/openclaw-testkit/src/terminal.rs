@@ -1,4 +1,8 @@
 //! A terminal with a program in it, and a person who reads and types.
+//!
+//! A thread of its own reads, so that the moment something appeared is exact.
+
+#![expect(clippy::unwrap_used, reason = "whoever types at a terminal that does not work stops there")]
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus};
@@ -8,7 +12,8 @@ use std::time::{Duration, Instant};
 use pty_process::Size;
 use pty_process::blocking::{Pty, open};
 
-use super::PATIENCE;
+/// Longest wait for a text.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came from the program, and whether it has closed the terminal.
 #[derive(Default)]
@@ -20,7 +25,10 @@ struct Seen {
 type Shared = Arc<(Mutex<Seen>, Condvar)>;
 
 /// A terminal; the program in it is killed when this is dropped.
-pub(crate) struct Terminal {
+///
+/// Every method panics, with what had come until then, when the program or the
+/// terminal does not do what was waited for.
+pub struct Terminal {
     child: Child,
     pty: Arc<Pty>,
     seen: Shared,
@@ -29,10 +37,18 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn start(command: Command, columns: u16, height: u16) -> Terminal {
+    /// Starts a command at a terminal of a width and a height in characters.
+    ///
+    /// The terminal takes the place of all three streams. Of the environment
+    /// the command has only what was set for it.
+    ///
+    /// # Panics
+    ///
+    /// When the command has no working directory of its own or does not start.
+    #[must_use]
+    pub fn start(command: &Command, columns: u16, height: u16) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(height, columns)).unwrap();
-        // The terminal takes the place of all three streams.
         let mut wrapped = Command::new(command.get_program());
         wrapped.args(command.get_args()).env_clear();
         wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -42,17 +58,30 @@ impl Terminal {
         let (its, reading) = (Arc::clone(&seen), Arc::clone(&pty));
         // Ends when the program's end of the terminal closes.
         std::thread::spawn(move || read(&reading, &its));
-        Terminal { child, pty, seen, read: 0 }
+        Self { child, pty, seen, read: 0 }
+    }
+
+    /// Returns the id of the program's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Types.
-    pub(crate) fn send(&mut self, text: &str) {
-        let mut pty = self.pty.as_ref();
-        pty.write_all(text.as_bytes()).unwrap();
+    ///
+    /// # Panics
+    ///
+    /// When the terminal is closed.
+    pub fn send(&self, text: &str) {
+        self.pty.as_ref().write_all(text.as_bytes()).unwrap();
     }
 
     /// Waits for a text after the last one that was waited for; returns what came until then.
-    pub(crate) fn wait(&mut self, text: &str) -> String {
+    ///
+    /// # Panics
+    ///
+    /// When it does not come within a minute, or the program ends first.
+    pub fn wait(&mut self, text: &str) -> String {
         let (mutex, arrived) = &*self.seen;
         let began = Instant::now();
         let mut seen = mutex.lock().unwrap();
@@ -72,13 +101,34 @@ impl Terminal {
         }
     }
 
+    /// Passes over what has come so far; tells whether a text is in it.
+    ///
+    /// # Panics
+    ///
+    /// When what came is not UTF-8.
+    pub fn skip(&mut self, text: &str) -> bool {
+        let seen = self.seen.0.lock().unwrap();
+        let is_there = seen.text[self.read..].contains(text);
+        self.read = seen.text.len();
+        is_there
+    }
+
     /// Returns everything that came.
-    pub(crate) fn all(&self) -> String {
+    ///
+    /// # Panics
+    ///
+    /// When what came is not UTF-8.
+    #[must_use]
+    pub fn all(&self) -> String {
         self.seen.0.lock().unwrap().text.clone()
     }
 
     /// Tells the program to end.
-    pub(crate) fn terminate(&self) {
+    ///
+    /// # Panics
+    ///
+    /// When it is gone already.
+    pub fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);
     }
 
@@ -87,15 +137,23 @@ impl Terminal {
     }
 
     /// Kills the program with SIGKILL; returns everything that came.
-    pub(crate) fn kill(mut self) -> String {
+    ///
+    /// # Panics
+    ///
+    /// When it had ended by itself.
+    pub fn kill(mut self) -> String {
         self.signal(rustix::process::Signal::KILL);
         let status = self.child.wait().unwrap();
         assert!(!status.success(), "{status}");
         self.all()
     }
 
-    /// Waits for the end of the program.
-    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+    /// Waits for the end of the program; returns how it ended and everything that came.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end within a minute.
+    pub fn end(mut self) -> (ExitStatus, String) {
         let (mutex, arrived) = &*self.seen;
         let seen = mutex.lock().unwrap();
         let (seen, waited) = arrived.wait_timeout_while(seen, PATIENCE, |seen| !seen.is_closed).unwrap();
@@ -126,6 +184,7 @@ fn read(pty: &Pty, seen: &Shared) {
         let mut seen = mutex.lock().unwrap();
         seen.text.push_str(std::str::from_utf8(&open).unwrap());
         seen.is_closed = count == 0;
+        drop(seen);
         arrived.notify_all();
         if count == 0 {
             return;
