@@ -143,13 +143,18 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut events = db.prepare(
-        "select e.seq, e.epoch, e.at, e.body, b.bytes from ev e
-         left join blob b on typeof(e.body) = 'blob' and b.sha = e.body where e.run = ?1 order by e.gsn",
+        "select e.seq, e.epoch, e.at, e.body, b.bytes from event e
+         left join blob b on typeof(e.body) = 'blob' and b.sha = e.body where e.run = ?1 order by e.gsn, e.seq",
     )?;
     let mut runs = Vec::with_capacity(rows.len());
     for (id, mut run) in rows {
-        let rows = events.query_map([id], recorded)?.collect::<rusqlite::Result<Vec<_>>>();
-        run.events = rows.with_context(|| format!("events of run {}", run.id))?.concat();
+        run.events = events
+            .query_map([id], |row| {
+                let (seq, epoch, at) = (Seq(row.get(0)?), Epoch(row.get(1)?), Timestamp(row.get(2)?));
+                Ok(Recorded { seq, epoch, at, event: body(row, 3)? })
+            })?
+            .collect::<rusqlite::Result<_>>()
+            .with_context(|| format!("events of run {}", run.id))?;
         runs.push(run);
     }
     let entries = db
@@ -175,16 +180,6 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         .query_map((), |row| Ok(Delivery { run: row.get(0)?, key: row.get(1)?, state: row.get(2)? }))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Snapshot { runs, entries, sessions, deliveries, steps })
-}
-
-/// Reads a row of the journal: an event, or an array of those recorded together.
-fn recorded(row: &Row<'_>) -> rusqlite::Result<Vec<Recorded>> {
-    let (first, epoch, at): (u64, _, _) = (row.get(0)?, Epoch(row.get(1)?), Timestamp(row.get(2)?));
-    let events = match body::<serde_json::Value>(row, 3)? {
-        serde_json::Value::Array(_) => body(row, 3)?,
-        _ => vec![body(row, 3)?],
-    };
-    Ok((first..).zip(events).map(|(seq, event)| Recorded { seq: Seq(seq), epoch, at, event }).collect())
 }
 
 fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
@@ -222,9 +217,7 @@ impl Watch {
     /// When the database cannot be read.
     pub fn count(&self, event: &str, epoch: u64) -> rusqlite::Result<u64> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = db.prepare_cached(
-            "select count(distinct run) from ev where instr(',' || kind || ',', ',' || ?1 || ',') > 0 and epoch >= ?2",
-        )?;
+        let mut rows = db.prepare_cached("select count(distinct run) from event where kind = ?1 and epoch >= ?2")?;
         rows.query_row((event, epoch), |row| row.get(0))
     }
 

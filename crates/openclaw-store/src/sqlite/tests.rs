@@ -148,6 +148,33 @@ async fn the_journal_is_append_only() {
 }
 
 #[tokio::test]
+async fn whoever_looks_from_outside_sees_a_row_per_event() {
+    let (_folder, store) = store();
+    let key = key("view");
+    store.admit(admission(&key, "r1", "hi")).await.unwrap();
+    let text = "x".repeat(super::body::INLINE_BYTES_MAX);
+    let events = vec![RunEvent::DeadlinePassed, RunEvent::ModelDelta { text }];
+    store.append(Batch { events, ..batch(&key, "r1", 3) }).await.unwrap();
+    store.append(ending(&key, "r1", 5)).await.unwrap();
+
+    let read = |db: &Connection| -> Result<Vec<(u64, String, Option<String>)>, Never> {
+        let mut select =
+            db.prepare("select seq, kind, iif(typeof(body) = 'text', body, null) from event order by gsn, seq")?;
+        let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let seen = store.read("test", read).await.unwrap();
+    let recorded = store.events(&key, &run_id("r1"), Seq(0), 100).await.unwrap();
+    assert_eq!(seen.len(), recorded.len());
+    for ((seq, kind, body), recorded) in seen.into_iter().zip(recorded) {
+        assert_eq!((seq, kind.as_str()), (recorded.seq.0, recorded.event.name()));
+        let event = body.map(|body| serde_json::from_str::<RunEvent>(&body).unwrap());
+        assert!(event.is_none_or(|event| event == recorded.event), "{seq}");
+    }
+    assert!(number(&store, "select count(*) from ev").await < 8, "some share a row");
+}
+
+#[tokio::test]
 async fn a_position_can_be_taken_once_even_without_the_epoch_fence() {
     let (_folder, store) = store();
     store.admit(admission(&key("a"), "r1", "hi")).await.unwrap();

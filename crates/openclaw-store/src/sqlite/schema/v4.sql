@@ -10,3 +10,12 @@
 -- lists the few runs that have not ended.
 drop index run_queue;
 drop index run_lease;
+
+-- A row per event, for those who look at the journal from outside.
+create view event(gsn, run, seq, epoch, kind, at, v, body) as
+  select gsn, run, seq, epoch, kind, at, v, body from ev
+  where typeof(body) <> 'text' or substr(body, 1, 1) <> '['
+  union all
+  select e.gsn, e.run, e.seq + one.key, e.epoch, json_extract(one.value, '$.kind'), e.at, e.v, one.value
+  from ev e, json_each(e.body) one
+  where typeof(e.body) = 'text' and substr(e.body, 1, 1) = '[';
