@@ -196,7 +196,7 @@ impl Socket {
 
     /// Queues the close frame; the reason is cut at a character boundary within 123 bytes.
     pub(crate) fn close(&mut self, code: u16, reason: &str) {
-        let reason = cut(reason, REASON_BYTES_MAX).to_owned();
+        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned();
         drop(self.ws.close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() })));
     }
 
@@ -225,26 +225,4 @@ impl Socket {
 pub(crate) enum Flushed {
     All,
     Part,
-}
-
-/// Cuts a text to at most `bytes_max`, at a character boundary.
-pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cut;
-
-    #[test]
-    fn a_reason_is_cut_between_characters() {
-        assert_eq!(cut("short", 123), "short");
-        assert_eq!(cut(&"x".repeat(124), 123).len(), 123);
-        assert_eq!(cut("aé", 2), "a");
-        assert_eq!(cut("aé", 3), "aé");
-    }
 }

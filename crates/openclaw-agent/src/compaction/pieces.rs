@@ -129,9 +129,6 @@ fn shortened(text: &str) -> String {
         return text.to_owned();
     }
     let head = words::cut(text, RESULT_HEAD_BYTES);
-    let mut tail = text.len() - RESULT_TAIL_BYTES;
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
+    let tail = text.ceil_char_boundary(text.len() - RESULT_TAIL_BYTES);
     format!("{head}\n[… {} bytes left out …]\n{}", tail - head.len(), &text[tail..])
 }

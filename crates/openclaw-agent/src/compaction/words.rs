@@ -46,11 +46,7 @@ pub(super) fn beginning(text: &str, bytes_max: usize) -> String {
 
 /// Cuts a text at a character, at most so many bytes.
 pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 #[cfg(test)]

@@ -63,10 +63,7 @@ impl Card {
 
     fn keep_tail(&mut self) {
         if self.output.len() > OUTPUT_BYTES_MAX {
-            let mut from = self.output.len() - OUTPUT_BYTES_MAX;
-            while !self.output.is_char_boundary(from) {
-                from += 1;
-            }
+            let from = self.output.ceil_char_boundary(self.output.len() - OUTPUT_BYTES_MAX);
             self.output.drain(..from);
         }
     }

@@ -61,10 +61,7 @@ impl Editor {
     /// Inserts text at the cursor; carriage returns become line breaks and what
     /// would pass the limit is dropped.
     pub(crate) fn insert(&mut self, text: &str) {
-        let mut room = TEXT_BYTES_MAX.saturating_sub(self.text.len()).min(text.len());
-        while !text.is_char_boundary(room) {
-            room -= 1;
-        }
+        let room = text.floor_char_boundary(TEXT_BYTES_MAX.saturating_sub(self.text.len()));
         let text = text[..room].replace("\r\n", "\n").replace('\r', "\n");
         self.text.insert_str(self.cursor, &text);
         self.cursor += text.len();

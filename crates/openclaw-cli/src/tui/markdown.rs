@@ -78,10 +78,7 @@ impl Flow {
     fn extend(&mut self, text: &str, columns: usize, rows: &mut Vec<Row>) {
         self.line.push_str(text);
         while self.line.len() > LINE_BYTES_MAX {
-            let mut end = LINE_BYTES_MAX;
-            while !self.line.is_char_boundary(end) {
-                end -= 1;
-            }
+            let end = self.line.floor_char_boundary(LINE_BYTES_MAX);
             let cut = self.line[..end].rfind(' ').map_or(end, |space| space + 1);
             let rest = self.line.split_off(cut);
             let head = std::mem::replace(&mut self.line, rest);

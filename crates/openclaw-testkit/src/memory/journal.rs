@@ -427,7 +427,8 @@ impl State {
             self.lanes.values().flat_map(|lane| lane.runs.values()).flat_map(Run::open_actions).collect();
         for event in &batch.events {
             let (RunEvent::ToolIntent { call, .. } | RunEvent::ToolStarted { call, .. }) = event else { continue };
-            let is_own = |open: &&OpenAction| open.session == batch.session && open.run == batch.run && open.call == *call;
+            let is_own =
+                |open: &&OpenAction| open.session == batch.session && open.run == batch.run && open.call == *call;
             let holder = open.iter().find(|open| actions.get(call) == Some(&open.action.as_str()) && !is_own(open));
             if let Some(holder) = holder {
                 return Err(Error::Blocked { run: holder.run.clone(), call: holder.call.clone() });

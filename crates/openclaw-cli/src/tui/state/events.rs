@@ -122,10 +122,7 @@ impl State {
             None => self.thought.push_str(data["delta"].as_str().unwrap_or_default()),
         }
         if self.thought.len() > THOUGHT_BYTES_MAX {
-            let mut from = self.thought.len() - THOUGHT_BYTES_MAX;
-            while !self.thought.is_char_boundary(from) {
-                from += 1;
-            }
+            let from = self.thought.ceil_char_boundary(self.thought.len() - THOUGHT_BYTES_MAX);
             self.thought.drain(..from);
         }
     }
