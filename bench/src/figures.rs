@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Programs, Rig, TOKEN};
 use crate::ws::Client;
-use crate::{echo, http, instances, terminal};
+use crate::{echo, http, instances, resume, terminal};
 
 /// A measured figure.
 pub(crate) struct Figure {
@@ -25,6 +25,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("latency", |programs, _| Box::pin(latency(programs))),
     ("health", |programs, seconds| Box::pin(health(programs, seconds))),
     ("turns", |programs, seconds| Box::pin(turns(programs, seconds))),
+    ("resume", |programs, _| Box::pin(resume::resume(programs))),
     ("instances", |programs, _| Box::pin(instances::instances(programs))),
     ("commands", |programs, _| Box::pin(commands(programs))),
     ("typing", |programs, _| Box::pin(terminal::typing(programs))),
@@ -122,7 +123,7 @@ async fn turns(programs: Programs, seconds: u64) -> anyhow::Result<Figure> {
         client.turn(&format!("agent:main:warm-{n}")).await?;
         clients.push(client);
     }
-    let before = rig.processor_time()?;
+    let (before, threads_before) = (rig.processor_time()?, rig.thread_times()?);
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut workers = Vec::new();
     for (n, mut client) in clients.into_iter().enumerate() {
@@ -144,12 +145,16 @@ async fn turns(programs: Programs, seconds: u64) -> anyhow::Result<Figure> {
     let bytes = rig.resident_bytes()?;
     let spent = rig.processor_time()?.saturating_sub(before);
     let each = spent.as_micros() / u128::from(total.max(1));
+    let threads = rig.thread_times()?.since(&threads_before);
+    let (journal, reads) = (threads.share("store-writer"), threads.share("store-reader"));
     Ok(Figure {
         text: format!(
-            "{rate} turns/s over {CONNECTIONS} connections, journal on ({each} us of the gateway's processor time each, {:.1} MB resident after)",
+            "{rate} turns/s over {CONNECTIONS} connections, journal on ({each} us of the gateway's processor time each, \
+             {journal:.1} % of it the journal's thread and {reads:.1} % the store's readers, {:.1} MB resident after)",
             mb(bytes)
         ),
-        json: json!({ "turnsPerSecond": rate, "connections": CONNECTIONS, "processorMicrosPerTurn": each, "residentBytes": bytes }),
+        json: json!({ "turnsPerSecond": rate, "connections": CONNECTIONS, "processorMicrosPerTurn": each,
+            "journalPercent": journal, "storeReadersPercent": reads, "residentBytes": bytes }),
     })
 }
 

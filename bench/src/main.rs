@@ -5,6 +5,7 @@ mod echo;
 mod figures;
 mod http;
 mod instances;
+mod resume;
 mod rig;
 mod terminal;
 mod ws;
@@ -19,7 +20,7 @@ struct Arguments {
     /// The program to measure; the one beside this tool by default.
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// One of start, memory, latency, health, turns, instances, commands, typing, closing, onboarding.
+    /// One of start, memory, latency, health, turns, resume, instances, commands, typing, closing, onboarding.
     #[arg(long)]
     only: Option<String>,
     /// Seconds per rate.

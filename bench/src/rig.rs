@@ -1,5 +1,6 @@
 //! A gateway on a fresh home with a scripted model server beside it.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -101,12 +102,44 @@ impl Rig {
         processor_time(self.gateway.0.id())
     }
 
+    /// Returns the processor time of each of the gateway's threads.
+    pub(crate) fn thread_times(&self) -> anyhow::Result<ThreadTimes> {
+        let mut times = BTreeMap::new();
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.gateway.0.id()))? {
+            let task = task?;
+            // A thread may end while it is looked at; then it has no time to tell.
+            let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let nanos = read("schedstat").split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            let thread = format!("{} {}", read("comm").trim(), task.file_name().to_string_lossy());
+            times.insert(thread, Duration::from_nanos(nanos));
+        }
+        Ok(ThreadTimes(times))
+    }
+
     /// Returns the gateway's resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.gateway.0.id()))?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
         Ok(kib * 1024)
+    }
+}
+
+/// Processor time by thread: name and id.
+pub(crate) struct ThreadTimes(BTreeMap<String, Duration>);
+
+impl ThreadTimes {
+    /// Returns what was used since an earlier look.
+    pub(crate) fn since(&self, earlier: &ThreadTimes) -> ThreadTimes {
+        let known = |name: &String| earlier.0.get(name).copied().unwrap_or_default();
+        ThreadTimes(self.0.iter().map(|(name, time)| (name.clone(), time.saturating_sub(known(name)))).collect())
+    }
+
+    /// Returns the share, in percent, of the threads whose names begin so.
+    pub(crate) fn share(&self, prefix: &str) -> f64 {
+        let all: Duration = self.0.values().sum();
+        let theirs: Duration = self.0.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, time)| *time).sum();
+        (1000.0 * theirs.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE)).round() / 10.0
     }
 }
 

@@ -62,6 +62,27 @@ impl Client {
         Ok(answer["payload"].clone())
     }
 
+    /// Calls a method and waits until a text with all of these parts comes.
+    pub(crate) async fn until(&mut self, method: &str, params: &Value, parts: &[&str]) -> anyhow::Result<String> {
+        let id = self.send(method, params).await?;
+        let refused = format!("\"id\":\"{id}\",\"ok\":false");
+        loop {
+            let text = self.text().await?;
+            if text.contains(&refused) {
+                bail!("{method} was refused: {text}");
+            }
+            if parts.iter().all(|part| text.contains(part)) {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// Waits until a text with this part comes.
+    pub(crate) async fn pass(&mut self, part: &str) -> anyhow::Result<()> {
+        while !self.text().await?.contains(part) {}
+        Ok(())
+    }
+
     /// Calls a method; its answer is passed over by the next call.
     pub(crate) async fn send_only(&mut self, method: &str, params: &Value) -> anyhow::Result<()> {
         self.send(method, params).await.map(drop)

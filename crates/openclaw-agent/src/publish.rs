@@ -8,20 +8,11 @@ use openclaw_domain::{Change, Cursor, RunId, RunUpdate, Seq, SessionKey};
 
 /// Publishes the changes of one run.
 pub(crate) struct Publisher {
-    run: RunId,
-    session: SessionKey,
-    source: Source,
     observer: Arc<dyn RunObserver>,
     clock: Arc<dyn Clock>,
     /// Held while the observer is told, so that numbers and order agree even
     /// when a tool reports progress from another thread.
-    position: Mutex<Position>,
-}
-
-#[derive(Default)]
-struct Position {
-    seq: u64,
-    cursor: Cursor,
+    last: Mutex<RunUpdate>,
 }
 
 impl Publisher {
@@ -33,7 +24,9 @@ impl Publisher {
         observer: Arc<dyn RunObserver>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { run, session, source, observer, clock, position: Mutex::default() }
+        let (cursor, at) = (Cursor::default(), clock.now());
+        let last = RunUpdate { run, session, source, seq: 0, cursor, at, change: Change::Accepted };
+        Self { observer, clock, last: Mutex::new(last) }
     }
 
     /// Notes that all up to an event is in the journal, live text included:
@@ -44,23 +37,17 @@ impl Publisher {
 
     /// Tells the observer.
     pub(crate) fn publish(&self, change: Change) {
-        let mut position = self.lock();
-        position.seq += 1;
+        let mut update = self.lock();
+        update.seq += 1;
         if let Change::TextDelta(text) = &change {
-            position.cursor.off += text.len() as u64;
+            update.cursor.off += text.len() as u64;
         }
-        self.observer.observe(&RunUpdate {
-            run: self.run.clone(),
-            session: self.session.clone(),
-            source: self.source,
-            seq: position.seq,
-            cursor: position.cursor,
-            at: self.clock.now(),
-            change,
-        });
+        update.at = self.clock.now();
+        update.change = change;
+        self.observer.observe(&update);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Position> {
-        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, RunUpdate> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

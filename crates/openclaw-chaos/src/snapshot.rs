@@ -178,8 +178,8 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         })?
         .collect::<rusqlite::Result<_>>()?;
     let mut events = db.prepare(
-        "select e.seq, e.epoch, e.at, e.body, b.bytes from ev e
-         left join blob b on typeof(e.body) = 'blob' and b.sha = e.body where e.run = ?1 order by e.gsn",
+        "select e.seq, e.epoch, e.at, e.body, b.bytes from event e
+         left join blob b on typeof(e.body) = 'blob' and b.sha = e.body where e.run = ?1 order by e.gsn, e.seq",
     )?;
     let mut runs = Vec::with_capacity(rows.len());
     for (id, mut run) in rows {
@@ -215,7 +215,7 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         .query_map((), |row| Ok(Delivery { run: row.get(0)?, key: row.get(1)?, state: row.get(2)? }))?
         .collect::<rusqlite::Result<_>>()?;
     let order = db
-        .prepare("select r.idem, e.seq from ev e join run r on r.id = e.run order by e.gsn")?
+        .prepare("select r.idem, e.seq from event e join run r on r.id = e.run order by e.gsn, e.seq")?
         .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let (checkpoints, summaries) = (checkpoints(db)?, summaries(db)?);
@@ -281,7 +281,7 @@ impl Watch {
     /// When the database cannot be read.
     pub fn count(&self, event: &str, epoch: u64) -> rusqlite::Result<u64> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = db.prepare_cached("select count(distinct run) from ev where kind = ?1 and epoch >= ?2")?;
+        let mut rows = db.prepare_cached("select count(distinct run) from event where kind = ?1 and epoch >= ?2")?;
         rows.query_row((event, epoch), |row| row.get(0))
     }
 
@@ -310,7 +310,7 @@ impl Watch {
     /// When the database cannot be read.
     pub fn command_of(&self, run: &str, call: &str) -> rusqlite::Result<Option<String>> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let sql = "select e.body, b.bytes from ev e join run r on r.id = e.run
+        let sql = "select e.body, b.bytes from event e join run r on r.id = e.run
                    left join blob b on typeof(e.body) = 'blob' and b.sha = e.body
                    where r.idem = ?1 and e.kind = 'model_done'";
         let mut rows = db.prepare_cached(sql)?;

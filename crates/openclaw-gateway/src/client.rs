@@ -124,12 +124,12 @@ impl Client {
     /// Tells whether it hears a transcript.
     pub(crate) fn hears_transcript(&self, session: &SessionKey) -> bool {
         let interests = self.interests();
-        self.may(Scope::Read) && (interests.all_sessions || interests.transcripts.contains(session))
+        (interests.all_sessions || interests.transcripts.contains(session)) && self.may(Scope::Read)
     }
 
     /// Tells whether it hears changes of the session list.
     pub(crate) fn hears_sessions(&self) -> bool {
-        self.may(Scope::Read) && self.interests().all_sessions
+        self.interests().all_sessions && self.may(Scope::Read)
     }
 
     pub(crate) fn interests(&self) -> std::sync::MutexGuard<'_, Interests> {

@@ -227,6 +227,9 @@ impl Hub {
             followed.listeners = self.listeners(&update.session, &update.run);
             followed.audience = audience;
         }
+        if is_unheard(update, clients) {
+            return;
+        }
         let outputs = followed.view.apply(update);
         // Pushing happens under the lock: updates of one run must reach a queue in order.
         for output in &outputs {
@@ -236,6 +239,13 @@ impl Hub {
             runs.remove(&(update.session.clone(), update.run.clone()));
         }
     }
+}
+
+/// Tells whether a change is for the transcript's readers only and there are
+/// none; writing it down for nobody would cost as much as for everybody.
+fn is_unheard(update: &RunUpdate, clients: &Clients) -> bool {
+    let is_heard = || clients.iter().any(|client| client.hears_transcript(&update.session));
+    matches!(update.change, Change::EntryAdded(_)) && !is_heard()
 }
 
 fn send(output: &Output, followed: &Followed, update: &RunUpdate, clients: &Clients) {

@@ -1,21 +1,22 @@
 //! Measures how many runs per second the journal takes, synced to the disk.
 //!
-//! Each run is one admission (accepted, claimed, the input's entry) and one
-//! final append (four events, an answer, status and outcome), both barriers.
+//! Each run is one admission (four events and the input's entry) and one final
+//! append (three events, the answer, status and outcome), both barriers: a turn
+//! without tools.
 //!
 //!     cargo run --release -p openclaw-store --example journal_rate -- [folder] [seconds] [in flight]
 //!
 //! The folder should be on the disk that matters: a temporary folder in memory
 //! syncs for nothing.
 
+mod turn;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use openclaw_domain::ports::Journal;
 use openclaw_store::{Options, Store};
-use openclaw_testkit::contract::journal::{admission, ending, key};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -61,19 +62,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Runs one session's turns, one after the other.
+/// Runs one lane's turns, one after the other.
 async fn work(
     store: Store,
     lane: usize,
     deadline: Instant,
     done: Arc<AtomicU64>,
 ) -> Result<(), openclaw_domain::ports::JournalError> {
-    let key = key(&format!("lane-{lane}"));
     let mut n = 0_u64;
     while Instant::now() < deadline {
-        let id = format!("run-{n}");
-        store.admit(admission(&key, &id, "What is the weather like in Paris today?")).await?;
-        store.append(ending(&key, &id, 3)).await?;
+        turn::record(&store, lane, n).await?;
         done.fetch_add(1, Ordering::Relaxed);
         n += 1;
     }

@@ -83,8 +83,10 @@ fn stop(reason: StopReason) -> &'static str {
 /// Returns the payload of `session.message`.
 pub(crate) fn session_message(session: &SessionKey, entry: &Entry) -> Value {
     let message = messages(entry).into_iter().next();
-    json!({ "sessionKey": session, "agentId": session.agent(), "message": message,
-        "messageId": entry_id(entry), "messageSeq": entry.n })
+    let mut payload = json!({ "sessionKey": session, "agentId": session.agent(),
+        "messageId": entry_id(entry), "messageSeq": entry.n });
+    payload["message"] = message.unwrap_or_default();
+    payload
 }
 
 /// Returns the visible text of an entry with the role that said it.

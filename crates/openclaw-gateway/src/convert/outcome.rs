@@ -10,23 +10,26 @@ use serde_json::{Value, json};
 pub(crate) fn ending(run: &str, outcome: &Outcome, tools: &[String]) -> Value {
     let is_visible = !outcome.text.is_empty();
     let disposition = if is_visible { "visible" } else { "silent" };
-    let mut receipt = json!({ "runId": run, "turnId": run, "successfulToolNames": tools,
-        "rerouted": outcome.answered_by.as_ref().is_some_and(|by| by.why.is_some()),
-        "terminalDisposition": disposition });
-    if let Some(by) = &outcome.answered_by {
-        receipt["effective"] = json!({ "provider": by.model.provider, "model": by.model.model });
-        if let Some(why) = &by.why {
-            receipt["reroutedBecause"] = json!(why);
-        }
-    }
     let stop = match &outcome.end {
         End::Done => "stop",
         End::Cancelled { .. } => "aborted",
         End::Limited { .. } => "limit",
         End::ModelFailed { .. } | End::Failed { .. } => "error",
     };
-    json!({ "stopReason": stop, "aborted": matches!(outcome.end, End::Cancelled { .. }),
-        "terminalReply": { "disposition": disposition, "text": outcome.text }, "terminalReceipt": receipt })
+    // One literal: a value named inside another one is copied with all it holds.
+    let mut ending = json!({ "stopReason": stop, "aborted": matches!(outcome.end, End::Cancelled { .. }),
+        "terminalReply": { "disposition": disposition, "text": outcome.text },
+        "terminalReceipt": { "runId": run, "turnId": run, "successfulToolNames": tools,
+            "rerouted": outcome.answered_by.as_ref().is_some_and(|by| by.why.is_some()),
+            "terminalDisposition": disposition } });
+    if let Some(by) = &outcome.answered_by {
+        let receipt = &mut ending["terminalReceipt"];
+        receipt["effective"] = json!({ "provider": by.model.provider, "model": by.model.model });
+        if let Some(why) = &by.why {
+            receipt["reroutedBecause"] = json!(why);
+        }
+    }
+    ending
 }
 
 /// Names why a run ended badly: the ceiling that was reached, `model` when no
@@ -114,7 +117,17 @@ pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> 
             return Err(error);
         }
     };
-    let mut agent = json!({ "sessionKey": session, "usage": usage(&outcome.usage) });
+    let mut answer = json!({ "runId": run, "sessionKey": session, "status": status, "summary": summary,
+        "result": { "payloads": [], "meta": {
+            "durationMs": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "agentMeta": { "sessionKey": session },
+            "aborted": matches!(outcome.end, End::Cancelled { .. }),
+            "iterations": outcome.iterations, "toolCalls": outcome.tool_calls } } });
+    if !outcome.text.is_empty() {
+        answer["result"]["payloads"] = json!([{ "text": outcome.text, "mediaUrl": null }]);
+    }
+    let agent = &mut answer["result"]["meta"]["agentMeta"];
+    agent["usage"] = usage(&outcome.usage);
     if let Some(by) = &outcome.answered_by {
         agent["provider"] = json!(by.model.provider);
         agent["model"] = json!(by.model.model);
@@ -122,13 +135,7 @@ pub(crate) fn finished(run: &RunId, session: &SessionKey, outcome: &Outcome) -> 
             agent["modelChosenBecause"] = json!(why);
         }
     }
-    let meta = json!({ "durationMs": u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "agentMeta": agent,
-        "aborted": matches!(outcome.end, End::Cancelled { .. }), "iterations": outcome.iterations,
-        "toolCalls": outcome.tool_calls });
-    let payloads =
-        if outcome.text.is_empty() { json!([]) } else { json!([{ "text": outcome.text, "mediaUrl": null }]) };
-    Ok(json!({ "runId": run, "sessionKey": session, "status": status, "summary": summary,
-        "result": { "payloads": payloads, "meta": meta } }))
+    Ok(answer)
 }
 
 /// Returns token counts under the wire's names.

@@ -58,7 +58,7 @@ impl Frame {
         version: Option<StateVersion>,
         when_slow: WhenSlow,
     ) -> Self {
-        let mut text = String::with_capacity(256);
+        let mut text = String::with_capacity(512);
         text.push_str(HEAD);
         text.push_str(event);
         let name_end = text.len();
@@ -123,12 +123,16 @@ impl Frame {
 
 /// Appends a value as JSON.
 pub(crate) fn push_json(text: &mut String, value: &impl Serialize) {
-    match serde_json::to_string(value) {
-        Ok(json) => text.push_str(&json),
+    let start = text.len();
+    let mut bytes = std::mem::take(text).into_bytes();
+    if serde_json::to_writer(&mut bytes, value).is_err() {
         // Only a map with non-string keys or a failing Serialize ends here; our
         // payloads have neither, and `null` keeps the frame well-formed.
-        Err(_) => text.push_str("null"),
+        bytes.truncate(start);
+        bytes.extend_from_slice(b"null");
     }
+    // What stood there was text and JSON is text, so nothing is ever lost here.
+    *text = String::from_utf8(bytes).unwrap_or_default();
 }
 
 /// Returns an answer frame with a result.
@@ -163,6 +167,14 @@ pub(crate) fn not_a_request(message: &str) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn json_is_added_to_what_stands_there_and_a_value_that_has_none_is_null() {
+        let mut text = "é:".to_owned();
+        push_json(&mut text, &json!({"a": "ß"}));
+        push_json(&mut text, &std::collections::BTreeMap::from([((1, 2), 3)]));
+        assert_eq!(text, "é:{\"a\":\"ß\"}null");
+    }
 
     #[test]
     fn a_mark_joins_the_payload_only_when_it_is_asked_for() {

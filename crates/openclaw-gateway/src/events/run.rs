@@ -12,7 +12,8 @@ use openclaw_domain::run::{End, Limit, Outcome};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{Change, RunId, RunUpdate, Timestamp, ToolCall, ToolResult};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::delta::{Block, Delta, Ids, Kind};
 use super::frame::{Frame, Mark, WhenSlow};
@@ -170,18 +171,15 @@ impl View {
         let delta = self.text(Kind::Answer, text, update);
         let data = json!({ "text": text, "delta": text, "replace": true });
         let agent = self.agent(update, "assistant", data);
-        let mut chat = self.chat(update, "delta");
-        chat.insert("deltaText".to_owned(), json!(text));
-        chat.insert("replace".to_owned(), json!(true));
-        chat.insert("message".to_owned(), assistant(text, update.at));
+        let message = Some(assistant(text, update.at));
+        let chat = ChatPayload { delta_text: Some(text), replace: Some(true), message, ..self.chat(update, "delta") };
         // The block keeps the text for later deltas; its own stretch is not sent.
         drop(delta);
         vec![agent, Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close))]
     }
 
     fn phase(&self, update: &RunUpdate, phase: Phase) -> Vec<Output> {
-        let mut chat = self.chat(update, "status");
-        chat.insert("phase".to_owned(), json!(phase.as_str()));
+        let chat = ChatPayload { phase: Some(phase.as_str()), ..self.chat(update, "status") };
         let agent = self.agent(update, "run_status", json!({ "phase": phase.as_str() }));
         vec![Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Drop)), agent]
     }
@@ -239,9 +237,8 @@ impl View {
     fn ended(&mut self, update: &RunUpdate, outcome: &Outcome) -> Vec<Output> {
         let mut outputs = match &outcome.end {
             End::Done => {
-                let mut chat = self.chat(update, "final");
-                chat.insert("stopReason".to_owned(), json!("stop"));
-                chat.insert("message".to_owned(), assistant(&outcome.text, update.at));
+                let message = Some(assistant(&outcome.text, update.at));
+                let chat = ChatPayload { stop_reason: Some("stop"), message, ..self.chat(update, "final") };
                 let end = self.receipt(outcome, "end");
                 vec![
                     self.agent(
@@ -255,12 +252,9 @@ impl View {
                 ]
             }
             End::Cancelled { by } => {
-                let mut chat = self.chat(update, "aborted");
-                chat.insert("stopReason".to_owned(), json!(by));
                 let partial = self.answer.as_ref().map(|block| block.text()).filter(|text| !text.is_empty());
-                if let Some(text) = partial {
-                    chat.insert("message".to_owned(), assistant(&text, update.at));
-                }
+                let message = partial.map(|text| assistant(&text, update.at));
+                let chat = ChatPayload { stop_reason: Some(by), message, ..self.chat(update, "aborted") };
                 let mut end = self.receipt(outcome, "end");
                 end["status"] = json!("cancelled");
                 end["aborted"] = json!(true);
@@ -268,16 +262,15 @@ impl View {
                 vec![Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close)), self.agent(update, "lifecycle", end)]
             }
             End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
-                let mut chat = self.chat(update, "error");
-                chat.insert("errorMessage".to_owned(), json!(message));
-                chat.insert("errorKind".to_owned(), json!(error_kind(&outcome.end)));
-                if let Some(reason) = convert::outcome::limit_path(&outcome.end) {
-                    // The contract closes this payload; its free text names the ceiling.
-                    chat.insert("stopReason".to_owned(), json!(reason));
-                }
-                if !outcome.text.is_empty() {
-                    chat.insert("message".to_owned(), assistant(&outcome.text, update.at));
-                }
+                // The contract closes this payload; its free text names the ceiling.
+                let reason = convert::outcome::limit_path(&outcome.end);
+                let chat = ChatPayload {
+                    error_message: Some(message),
+                    error_kind: Some(error_kind(&outcome.end)),
+                    stop_reason: reason.as_deref(),
+                    message: (!outcome.text.is_empty()).then(|| assistant(&outcome.text, update.at)),
+                    ..self.chat(update, "error")
+                };
                 let mut end = self.receipt(outcome, "error");
                 end["error"] = json!(message);
                 convert::outcome::put_limit(&mut end, &outcome.end);
@@ -311,23 +304,71 @@ impl View {
     }
 
     fn frame(&self, update: &RunUpdate, stream: &str, data: Value) -> Frame {
-        let payload = json!({ "runId": self.ids.run, "stream": stream, "data": data,
-            "sessionKey": self.ids.session, "agentId": self.ids.agent, "seq": update.seq, "ts": update.at,
-            "isHeartbeat": false });
+        let payload = AgentPayload {
+            run_id: &self.ids.run,
+            stream,
+            data,
+            session_key: &self.ids.session,
+            agent_id: &self.ids.agent,
+            seq: update.seq,
+            ts: update.at,
+            is_heartbeat: false,
+        };
         let when_slow = if stream == "lifecycle" { WhenSlow::Close } else { WhenSlow::Drop };
         let mark = Mark { ids: Arc::clone(&self.ids), cursor: update.cursor, is_durable: is_durable(&update.change) };
         Frame::new(names::AGENT, &payload, when_slow).marked(mark)
     }
 
-    fn chat(&self, update: &RunUpdate, state: &str) -> Map<String, Value> {
-        let mut chat = Map::new();
-        chat.insert("runId".to_owned(), json!(self.ids.run));
-        chat.insert("sessionKey".to_owned(), json!(self.ids.session));
-        chat.insert("agentId".to_owned(), json!(self.ids.agent));
-        chat.insert("seq".to_owned(), json!(update.seq));
-        chat.insert("state".to_owned(), json!(state));
-        chat
+    fn chat<'a>(&'a self, update: &RunUpdate, state: &'a str) -> ChatPayload<'a> {
+        ChatPayload {
+            run_id: &self.ids.run,
+            session_key: &self.ids.session,
+            agent_id: &self.ids.agent,
+            seq: update.seq,
+            state,
+            ..ChatPayload::default()
+        }
     }
+}
+
+/// Payload of an `agent` event. A struct and not a map: there are a dozen of
+/// these in a short turn, and a map allocates every key.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AgentPayload<'a> {
+    run_id: &'a str,
+    stream: &'a str,
+    data: Value,
+    session_key: &'a str,
+    agent_id: &'a str,
+    seq: u64,
+    ts: Timestamp,
+    is_heartbeat: bool,
+}
+
+/// Payload of a `chat` event; each state has some of what can be absent.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChatPayload<'a> {
+    run_id: &'a str,
+    session_key: &'a str,
+    agent_id: &'a str,
+    seq: u64,
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta_text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replace: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Value>,
 }
 
 /// Tells whether what happened is in the journal when it is told.

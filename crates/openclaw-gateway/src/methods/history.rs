@@ -41,10 +41,12 @@ pub(crate) async fn history(cx: Cx, params: Params) -> Answer {
     let has_more = is_more_before(&page, entries);
     let messages = capped(entries, params.count("maxChars"));
     let (model, context) = catalog::default_model(&cx, session.as_ref());
-    let mut payload = json!({ "sessionKey": key, "messages": messages, "pendingInputs": { "items": [], "total": 0 },
+    let mut payload = json!({ "sessionKey": key, "pendingInputs": { "items": [], "total": 0 },
         "hasMore": has_more, "totalMessages": page.total,
-        "defaults": { "modelProvider": model.provider, "model": model.model, "contextTokens": context },
-        "sessionInfo": info(&cx, &key, session.as_ref()) });
+        "defaults": { "modelProvider": model.provider, "model": model.model, "contextTokens": context } });
+    // Put in afterwards: a value named inside the literal is copied with all it holds.
+    payload["messages"] = Value::Array(messages);
+    payload["sessionInfo"] = info(&cx, &key, session.as_ref());
     if let Some(session) = &session {
         payload["sessionId"] = json!(session.id);
         payload["deltaCursor"] = json!(cursor_of(session));
@@ -67,8 +69,9 @@ async fn since(cx: &Cx, key: &SessionKey, session: Option<&Session>, cursor: &st
     if messages.len() > DELTA_MESSAGES_MAX || is_heavy(&messages) {
         return now(json!({ "kind": "reset" }));
     }
-    let mut payload = json!({ "kind": "delta", "messages": messages, "deltaCursor": cursor_of(session),
-        "sessionInfo": info(cx, key, Some(session)) });
+    let mut payload = json!({ "kind": "delta", "deltaCursor": cursor_of(session) });
+    payload["messages"] = Value::Array(messages);
+    payload["sessionInfo"] = info(cx, key, Some(session));
     put_in_flight(cx, key, &mut payload);
     now(payload)
 }

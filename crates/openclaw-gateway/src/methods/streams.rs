@@ -20,12 +20,15 @@ use crate::stream::payload::cursor_of;
 use crate::stream::pump::{PAGE, Pump};
 use crate::stream::telling::Telling;
 
+/// Events after the cursor that are read with those up to it.
+const FIRST_PAGE: usize = 4;
+
 /// Carries a run to this connection: what came after the cursor, then what comes.
 pub(crate) async fn subscribe(cx: Cx, params: Params) -> Answer {
     let record = runs::find(&cx, &params).await?;
     let name = (record.session.clone(), record.id.clone());
     let after = after(&params)?;
-    let (telling, known) = begin(&cx, &record, after).await?;
+    let (telling, Read { known, rest }) = begin(&cx, &record, after).await?;
     let is_screen = cx.client.info.mode == "ui";
     let terms = Terms::new(
         params.number("tokenInterval"),
@@ -42,6 +45,7 @@ pub(crate) async fn subscribe(cx: Cx, params: Params) -> Answer {
     let mut pump =
         Pump::new(Arc::clone(&cx.gateway), Arc::clone(&cx.client), name, telling, Pace::new(terms), registered);
     known.iter().for_each(|recorded| pump.remember(recorded));
+    pump.begin_with(rest);
     Ok(Reply::Stream(reply, pump.run().boxed()))
 }
 
@@ -72,7 +76,7 @@ fn after(params: &Params) -> Result<Cursor, ErrorBody> {
 
 /// Finds where the client is, and the calls that later events may name: the
 /// fold of the events it has, from the last one that began or ended a turn on.
-async fn begin(cx: &Cx, record: &RunRecord, after: Cursor) -> Result<(Telling, Vec<Recorded>), ErrorBody> {
+async fn begin(cx: &Cx, record: &RunRecord, after: Cursor) -> Result<(Telling, Read), ErrorBody> {
     if after.seq > record.seq {
         let message = format!(
             "run {} has {} events and the cursor says {}; subscribe without a cursor",
@@ -81,36 +85,48 @@ async fn begin(cx: &Cx, record: &RunRecord, after: Cursor) -> Result<(Telling, V
         return Err(invalid(message).with_details(json!({ "code": "CURSOR_AHEAD", "seq": record.seq.0 })));
     }
     let mut telling = Telling::new();
-    let known = since_turn(cx, record, after.seq).await?;
-    known.iter().for_each(|recorded| telling.skip(recorded));
+    let read = since_turn(cx, record, after.seq).await?;
+    read.known.iter().for_each(|recorded| telling.skip(recorded));
     telling.has_live(after.off);
-    Ok((telling, known))
+    Ok((telling, read))
+}
+
+/// Events that were read for a cursor: up to it, and the first ones after it.
+#[derive(Default)]
+struct Read {
+    known: Vec<Recorded>,
+    rest: Vec<Recorded>,
 }
 
 /// Reads the events up to one, from the last turn's first or last event on at least.
-async fn since_turn(cx: &Cx, record: &RunRecord, to: Seq) -> Result<Vec<Recorded>, ErrorBody> {
+async fn since_turn(cx: &Cx, record: &RunRecord, to: Seq) -> Result<Read, ErrorBody> {
     let mut window = PAGE as u64;
     loop {
         let from = Seq(to.0.saturating_sub(window));
-        let known = known_events(cx, record, from, to).await?;
-        if from.0 == 0 || known.iter().any(bounds_turn) {
-            return Ok(known);
+        let read = read_around(cx, record, from, to).await?;
+        if from.0 == 0 || read.known.iter().any(bounds_turn) {
+            return Ok(read);
         }
         window = window.saturating_mul(4);
     }
 }
 
-/// Reads the events after one and up to another.
-async fn known_events(cx: &Cx, record: &RunRecord, from: Seq, to: Seq) -> Result<Vec<Recorded>, ErrorBody> {
-    let mut known: Vec<Recorded> = Vec::new();
+/// Reads the events after one and up to another, and a few more in the same
+/// read: the client has its first event without another one.
+async fn read_around(cx: &Cx, record: &RunRecord, from: Seq, to: Seq) -> Result<Read, ErrorBody> {
+    let mut read = Read::default();
     loop {
-        let last = known.last().map_or(from, |last| last.seq);
-        let events = cx.gateway.ports.journal.events(&record.session, &record.id, last, PAGE).await;
+        let last = read.known.last().map_or(from, |last| last.seq);
+        let wanted = usize::try_from(to.0.saturating_sub(last.0)).unwrap_or(usize::MAX);
+        let limit = wanted.saturating_add(FIRST_PAGE).min(PAGE);
+        let events = cx.gateway.ports.journal.events(&record.session, &record.id, last, limit).await;
         let events = events.map_err(|error| runs::journal(&error))?;
-        let is_last = events.len() < PAGE || events.last().is_some_and(|recorded| recorded.seq >= to);
-        known.extend(events.into_iter().filter(|recorded| recorded.seq <= to));
+        let is_last = events.len() < limit || events.last().is_some_and(|recorded| recorded.seq >= to);
+        let (known, rest): (Vec<_>, Vec<_>) = events.into_iter().partition(|recorded| recorded.seq <= to);
+        read.known.extend(known);
+        read.rest.extend(rest);
         if is_last {
-            return Ok(known);
+            return Ok(read);
         }
     }
 }

@@ -105,9 +105,13 @@ impl Heading {
     }
 
     fn payload(&self, stream: &str, data: Value, cursor: Cursor, is_durable: bool, at: Timestamp) -> Payload {
-        json!({ "runId": self.run, "stream": stream, "data": data, "sessionKey": self.session,
+        let mut payload = json!({ "runId": self.run, "stream": stream, "sessionKey": self.session,
             "agentId": self.agent, "seq": cursor.seq.0, "ts": at, "isHeartbeat": false,
-            "cursor": cursor_of(&self.run, cursor), "durable": is_durable, "subscription": self.subscription })
+            "durable": is_durable, "subscription": self.subscription });
+        // Put in afterwards: a value named inside the literal is copied with all it holds.
+        payload["data"] = data;
+        payload["cursor"] = cursor_of(&self.run, cursor);
+        payload
     }
 
     fn event(&self, event: &RunEvent, at: Timestamp) -> (&'static str, Value) {

@@ -77,6 +77,11 @@ impl Pump {
         self.heading.remember(&recorded.event);
     }
 
+    /// Takes over events after the client's position that were read already.
+    pub(crate) fn begin_with(&mut self, events: Vec<Recorded>) {
+        self.page.extend(events);
+    }
+
     /// Works until the run's end is told or the subscription is taken back.
     pub(crate) async fn run(mut self) {
         let stop = self.stop.clone();

@@ -25,13 +25,13 @@ pub(super) struct Body {
 impl Body {
     /// Encodes a value.
     pub(super) fn of<T: Serialize>(what: &str, value: &T) -> Result<Self, Failure> {
-        let json = encode(what, value)?;
-        if json.len() > BODY_BYTES_MAX {
-            let bytes = json.len();
-            return Err(Failure::Damaged(format!("{what} is {bytes} bytes, more than the limit of {BODY_BYTES_MAX}")));
-        }
+        bounded(what, value).map(Self::of_json)
+    }
+
+    /// Takes over what is encoded already.
+    pub(super) fn of_json(json: String) -> Self {
         let sha = (json.len() > INLINE_BYTES_MAX).then(|| Sha256::digest(json.as_bytes()).into());
-        Ok(Self { json, sha })
+        Self { json, sha }
     }
 
     /// Puts a large body into table `blob`; call it before the row that refers to it.
@@ -54,12 +54,35 @@ impl ToSql for Body {
 
 /// Reads a body from column `body`; column `body + 1` is the joined blob.
 pub(super) fn read<T: DeserializeOwned>(row: &rusqlite::Row<'_>, body: usize) -> rusqlite::Result<T> {
-    let bytes = match row.get_ref(body)? {
+    serde_json::from_slice(bytes(row, body)?).map_err(|error| damaged(body, error))
+}
+
+/// Reads a body that is one value or an array of values; no value is an array itself.
+pub(super) fn read_some<T: DeserializeOwned>(row: &rusqlite::Row<'_>, body: usize) -> rusqlite::Result<Vec<T>> {
+    let bytes = bytes(row, body)?;
+    let values = match bytes.first() {
+        Some(b'[') => serde_json::from_slice(bytes),
+        Some(_) | None => serde_json::from_slice(bytes).map(|value| vec![value]),
+    };
+    values.map_err(|error| damaged(body, error))
+}
+
+fn bytes<'row>(row: &'row rusqlite::Row<'_>, body: usize) -> rusqlite::Result<&'row [u8]> {
+    Ok(match row.get_ref(body)? {
         ValueRef::Text(bytes) => bytes,
         ValueRef::Blob(_) => row.get_ref(body + 1)?.as_blob().map_err(|error| damaged(body + 1, error))?,
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
-    };
-    serde_json::from_slice(bytes).map_err(|error| damaged(body, error))
+    })
+}
+
+/// Encodes a value that may be stored.
+pub(super) fn bounded<T: Serialize>(what: &str, value: &T) -> Result<String, Failure> {
+    let json = encode(what, value)?;
+    if json.len() > BODY_BYTES_MAX {
+        let bytes = json.len();
+        return Err(Failure::Damaged(format!("{what} is {bytes} bytes, more than the limit of {BODY_BYTES_MAX}")));
+    }
+    Ok(json)
 }
 
 /// Encodes a value that always stands in its row.

@@ -31,7 +31,7 @@ use claim::Terms;
 
 pub(super) use finish::cancel_open_runs;
 pub(super) use lease::LeaseClock;
-pub(super) use line::Line;
+pub(super) use line::Lines;
 #[cfg(test)]
 pub(super) use run::find_sql;
 
@@ -56,7 +56,7 @@ impl Journal for Store {
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
         let claim = claim::prepare(session, run, owner, Terms::AtOnce).map_err(fail)?;
-        let events = self.names(std::slice::from_ref(claim.line()));
+        let events = self.names([claim.lines()]);
         let work = move |db: &Connection| claim.write(db);
         self.write_events("journal.claim", events, Durability::Barrier, work).await.map_err(fail)
     }
@@ -64,7 +64,7 @@ impl Journal for Store {
     async fn take_over(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
         let claim = claim::prepare(session, run, owner, Terms::IfExpired).map_err(fail)?;
-        let events = self.names(std::slice::from_ref(claim.line()));
+        let events = self.names([claim.lines()]);
         let work = move |db: &Connection| claim.write(db);
         self.write_events("journal.take_over", events, Durability::Barrier, work).await.map_err(fail)
     }
@@ -90,7 +90,7 @@ impl Journal for Store {
         let (id, at, durability) = (batch.run.clone(), batch.at, batch.durability);
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), &id);
         let (addition, turns) = append::prepare(batch).map_err(fail)?;
-        let events = self.names(addition.lines());
+        let events = self.names([addition.lines()]);
         let work = move |db: &Connection| addition.write(db);
         let numbers = self.write_events("journal.append", events, durability, work).await.map_err(fail)?;
         let entry = |(n, turn)| Entry { n, run: Some(id.clone()), turn, at };
@@ -124,7 +124,7 @@ impl Journal for Store {
         let (session, id, call) = (session.clone(), run.clone(), call.clone());
         let work = move |db: &Connection| {
             let row = run::require(db, &session, &id)?;
-            Ok(step::settle(db, row.id, &call, answer)?.is_some())
+            Ok(step::settle(db, row.id, &call, answer)?)
         };
         let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
         self.write("journal.settle_action", Durability::Barrier, work).await.map_err(fail)
@@ -161,7 +161,7 @@ impl Journal for Store {
     }
 
     async fn unfinished(&self, limit: usize) -> Result<Vec<(RunRecord, Option<RunEvent>)>, Error> {
-        let work = move |db: &Connection| Ok(read::unfinished(db, limit)?);
+        let work = move |db: &Connection| read::unfinished(db, limit);
         self.read("journal.unfinished", work).await.map_err(|error| self.store_error(error))
     }
 }

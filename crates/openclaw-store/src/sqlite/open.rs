@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use super::disk::Disk;
 use super::error::WorkError;
-use super::journal::{LeaseClock, Line};
+use super::journal::{LeaseClock, Lines};
 use super::migrate;
 use super::readers::Readers;
 use super::schema::{self, APPLICATION_ID, STEPS};
@@ -136,8 +136,8 @@ impl Store {
     }
 
     /// Returns the names of events for a crash hook; nothing when there is none.
-    pub(super) fn names(&self, lines: &[Line]) -> Vec<&'static str> {
-        if self.is_watched { lines.iter().map(Line::kind).collect() } else { Vec::new() }
+    pub(super) fn names<'lines>(&self, lines: impl IntoIterator<Item = &'lines Lines>) -> Vec<&'static str> {
+        if self.is_watched { lines.into_iter().flat_map(Lines::kinds).copied().collect() } else { Vec::new() }
     }
 
     /// Writes events of a run under a span named after the operation.

@@ -25,6 +25,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { to: 1, sql: include_str!("schema/v1.sql"), recounts: &[] },
     Step { to: 2, sql: include_str!("schema/v2.sql"), recounts: &[] },
     Step { to: 3, sql: include_str!("schema/v3.sql"), recounts: &[] },
+    Step { to: 4, sql: include_str!("schema/v4.sql"), recounts: &[] },
 ];
 
 /// Returns the version the steps lead to.

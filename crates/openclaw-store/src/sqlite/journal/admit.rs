@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::lease::{self, NOW};
-use super::line::Line;
+use super::line::Lines;
 use super::{broken_rule, inbox, mail, run};
 use crate::sqlite::body::Body;
 use crate::sqlite::error::{Failure, WorkError};
@@ -24,9 +24,10 @@ pub(super) struct NewRun {
     session: SessionKey,
     id: RunId,
     hash: [u8; 32],
-    lines: Vec<Line>,
-    /// Position, from 0, of the `claimed` event among the lines.
-    claimed: Option<usize>,
+    /// What comes before `claimed`.
+    accepted: Lines,
+    /// `claimed` and what comes after it.
+    claimed: Lines,
     owner: Option<String>,
     /// `thread` for a run that has an instance of its own: it is no turn of the session.
     isolation: &'static str,
@@ -57,12 +58,13 @@ pub(super) fn prepare(admission: Admission) -> Result<(NewRun, Option<Turn>), Wo
     }
     let is_own = |event: &RunEvent| matches!(event, RunEvent::Accepted { runtime: Runtime::ThreadBound(_), .. });
     let isolation = if events.iter().any(is_own) { "thread" } else { "session" };
-    let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
+    let (accepted, claimed) = events.split_at(claimed.unwrap_or(events.len()));
+    let (accepted, claimed) = (Lines::of(accepted)?, Lines::of(claimed)?);
     let hash = request_hash(&request)?;
     let RunRequest { id, session, input, parent, inbound, .. } = request;
     let turn = transcript.then_some(Turn::User(input));
     let input = turn.as_ref().map(|turn| Body::of("the input", turn)).transpose()?;
-    Ok((NewRun { session, id, hash, lines, claimed, owner, isolation, input, parent, inbound, at }, turn))
+    Ok((NewRun { session, id, hash, accepted, claimed, owner, isolation, input, parent, inbound, at }, turn))
 }
 
 /// Hashes what makes two requests the same: all but when it was said and the trace.
@@ -76,8 +78,8 @@ fn request_hash(request: &RunRequest) -> Result<[u8; 32], Failure> {
 
 impl NewRun {
     /// Returns the events it carries.
-    pub(super) fn lines(&self) -> &[Line] {
-        &self.lines
+    pub(super) fn lines(&self) -> [&Lines; 2] {
+        [&self.accepted, &self.claimed]
     }
 
     /// Writes run, events and entry, or finds that the run is known.
@@ -93,20 +95,24 @@ impl NewRun {
         if let Some(inbound) = &self.inbound {
             inbox::keep(db, inbound, run, self.at)?;
         }
-        let (mut seq, mut epoch) = (Seq(0), Epoch(0));
-        for (position, line) in self.lines.iter().enumerate() {
-            if Some(position) == self.claimed {
-                epoch = Epoch(1);
-            }
-            seq = seq.next();
-            line.write(db, run, seq, epoch, self.at)?;
-        }
+        let epoch = Epoch(u64::from(self.owner.is_some()));
+        let seq = self.write_lines(db, run)?;
         let mut entry = None;
         if let Some(input) = &self.input {
             entry = Some(lane.push(db, Some(self.id.as_str()), input, self.at)?);
-            lane.save(db, self.at)?;
+            lane.save_head(db, self.at)?;
         }
         Ok(Written::New { epoch, seq, entry })
+    }
+
+    /// Writes the events; returns the position of the last one. Epoch 0 is nobody's, 1 the first owner's.
+    fn write_lines(&self, db: &Connection, run: i64) -> Result<Seq, WorkError<Error>> {
+        let mut seq = Seq(0);
+        for (epoch, lines) in [(Epoch(0), &self.accepted), (Epoch(1), &self.claimed)] {
+            lines.note(db, run, seq, epoch)?;
+            seq = lines.write(db, run, seq, epoch, self.at)?;
+        }
+        Ok(seq)
     }
 
     /// Inserts the run's row; `None` when there is one already.
@@ -119,29 +125,26 @@ impl NewRun {
                 "insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at,
                                  lease_until, parent, parent_call, isolation)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?8, iif(?7 is null, null, {NOW} + ?9), ?10, ?11, ?12)
-                 on conflict(session, idem) do nothing returning id"
+                 on conflict(session, idem) do nothing"
             ))?
-            .query_row(
-                params![
-                    lane.id,
-                    self.id.as_str(),
-                    &self.hash[..],
-                    status,
-                    owned,
-                    self.lines.len(),
-                    self.owner,
-                    self.at.0,
-                    lease::millis(TTL),
-                    parent,
-                    self.parent.as_ref().map(|parent| parent.call.as_str()),
-                    self.isolation,
-                ],
-                |row| row.get(0),
-            )
-            .optional();
+            .execute(params![
+                lane.id,
+                self.id.as_str(),
+                &self.hash[..],
+                status,
+                owned,
+                self.accepted.len() + self.claimed.len(),
+                self.owner,
+                self.at.0,
+                lease::millis(TTL),
+                parent,
+                self.parent.as_ref().map(|parent| parent.call.as_str()),
+                self.isolation,
+            ]);
         match inserted {
             Err(error) if is_constraint(&error) => Err(busy(db, lane, &self.session, &self.id)?),
-            inserted => Ok(inserted?),
+            // Asking for the id with `returning` would open a table for one row.
+            inserted => Ok((inserted? > 0).then(|| db.last_insert_rowid())),
         }
     }
 

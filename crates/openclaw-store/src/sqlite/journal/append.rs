@@ -8,7 +8,7 @@ use openclaw_domain::ports::{Batch, JournalError as Error};
 use openclaw_domain::run::Status;
 use rusqlite::{Connection, params};
 
-use super::line::Line;
+use super::line::Lines;
 use super::run::{self, RunRow};
 use super::{admit, broken_rule, mail};
 use crate::sqlite::body::Body;
@@ -24,7 +24,7 @@ pub(super) struct Addition {
     run: RunId,
     epoch: Epoch,
     first: Seq,
-    lines: Vec<Line>,
+    lines: Lines,
     entries: Vec<Body>,
     amended: Option<(u64, Body)>,
     status: Option<Status>,
@@ -49,7 +49,7 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         _ => None,
     });
     let compactions = compacted.collect::<Result<_, _>>()?;
-    let lines = events.iter().map(Line::of).collect::<Result<_, _>>()?;
+    let lines = Lines::of(&events)?;
     let bodies = entries.iter().map(|turn| Body::of("a turn", turn)).collect::<Result<_, _>>()?;
     let amended = match amended {
         Some((n, turn)) => Some((n, Body::of("a turn", &turn)?)),
@@ -79,7 +79,7 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
 
 impl Addition {
     /// Returns the events it carries.
-    pub(super) fn lines(&self) -> &[Line] {
+    pub(super) fn lines(&self) -> &Lines {
         &self.lines
     }
 
@@ -87,12 +87,8 @@ impl Addition {
     pub(super) fn write(&self, db: &Connection) -> Result<Vec<u64>, WorkError<Error>> {
         let row = run::require(db, &self.session, &self.run)?;
         self.check(&row)?;
-        let mut seq = row.seq;
-        for line in &self.lines {
-            seq = seq.next();
-            line.refuse_repeat(db, row.id)?;
-            line.write(db, row.id, seq, self.epoch, self.at)?;
-        }
+        self.lines.note(db, row.id, row.seq, self.epoch)?;
+        let seq = self.lines.write(db, row.id, row.seq, self.epoch, self.at)?;
         self.update_run(db, &row, seq)?;
         // The summary of an instance is about its own conversation, which is no part of the session's.
         for compaction in self.compactions.iter().filter(|_| !row.is_instance) {
@@ -113,10 +109,10 @@ impl Addition {
         }
         row.check_open(run)?;
         let next = row.seq.next();
-        if !self.lines.is_empty() && self.first < next {
+        if self.lines.len() > 0 && self.first < next {
             return Err(WorkError::Refused(Error::Fenced(run.clone())));
         }
-        if !self.lines.is_empty() && self.first > next {
+        if self.lines.len() > 0 && self.first > next {
             let (first, next) = (self.first.0, next.0);
             return Err(broken_rule(format!("run {run}: a batch at position {first} would leave a gap at {next}")));
         }

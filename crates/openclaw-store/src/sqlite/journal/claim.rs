@@ -7,7 +7,7 @@ use openclaw_domain::ports::JournalError as Error;
 use rusqlite::{Connection, params};
 
 use super::lease::{self, NOW};
-use super::line::Line;
+use super::line::Lines;
 use super::{admit, run};
 use crate::sqlite::error::WorkError;
 
@@ -27,19 +27,19 @@ pub(super) struct Claim {
     run: RunId,
     owner: String,
     terms: Terms,
-    line: Line,
+    lines: Lines,
 }
 
 /// Encodes a claim.
 pub(super) fn prepare(session: &SessionKey, run: &RunId, owner: &str, terms: Terms) -> Result<Claim, WorkError<Error>> {
-    let line = Line::of(&RunEvent::Claimed { owner: owner.to_owned() })?;
-    Ok(Claim { session: session.clone(), run: run.clone(), owner: owner.to_owned(), terms, line })
+    let lines = Lines::of(&[RunEvent::Claimed { owner: owner.to_owned() }])?;
+    Ok(Claim { session: session.clone(), run: run.clone(), owner: owner.to_owned(), terms, lines })
 }
 
 impl Claim {
     /// Returns the event it carries.
-    pub(super) fn line(&self) -> &Line {
-        &self.line
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// Writes the claim; returns the new epoch and the position of `claimed`.
@@ -49,8 +49,8 @@ impl Claim {
         if self.terms == Terms::IfExpired && !lease::is_expired(db, row.id)? {
             return Err(WorkError::Refused(Error::Fenced(self.run.clone())));
         }
-        let (epoch, seq) = (Epoch(row.epoch.0 + 1), row.seq.next());
-        self.line.write(db, row.id, seq, epoch, last_write(db, row.id)?)?;
+        let epoch = Epoch(row.epoch.0 + 1);
+        let seq = self.lines.write(db, row.id, row.seq, epoch, last_write(db, row.id)?)?;
         let updated = db
             .prepare_cached(&format!(
                 // Whoever waits for a person waits on: a new owner answers nothing.

@@ -6,8 +6,8 @@ use openclaw_domain::model::Usage;
 use openclaw_domain::run::{End, Outcome};
 use rusqlite::{Connection, params};
 
-use super::line::Line;
-use super::mail;
+use super::line::Lines;
+use super::{mail, step};
 use crate::sqlite::body::Body;
 use crate::sqlite::error::Failure;
 
@@ -25,9 +25,11 @@ pub(in crate::sqlite) fn cancel_open_runs(
         .collect::<rusqlite::Result<Vec<(i64, Epoch, Seq, Timestamp)>>>()?;
     for (run, epoch, seq, accepted_at) in open {
         let outcome = cancelled(by, accepted_at, at);
-        let (epoch, claimed, ended) = (Epoch(epoch.0 + 1), seq.next(), seq.next().next());
-        Line::of(&RunEvent::Claimed { owner: by.to_owned() })?.write(db, run, claimed, epoch, at)?;
-        Line::of(&RunEvent::Ended { outcome: Box::new(outcome.clone()) })?.write(db, run, ended, epoch, at)?;
+        let epoch = Epoch(epoch.0 + 1);
+        let claimed = RunEvent::Claimed { owner: by.to_owned() };
+        let lines = Lines::of(&[claimed, RunEvent::Ended { outcome: Box::new(outcome.clone()) }])?;
+        step::over(db, run, true)?;
+        let ended = lines.write(db, run, seq, epoch, at)?;
         let outcome = Body::of("the outcome", &outcome)?;
         outcome.place(db)?;
         db.prepare_cached(

@@ -35,8 +35,10 @@ impl LeaseClock {
 
 /// Extends the leases of all runs of an owner.
 pub(super) fn renew(db: &Connection, owner: &str, ttl: Duration) -> rusqlite::Result<usize> {
-    db.prepare_cached(&format!("update run set lease_until = {NOW} + ?2 where lease_until is not null and owner = ?1"))?
-        .execute(params![owner, millis(ttl)])
+    db.prepare_cached(&format!(
+        "update run set lease_until = {NOW} + ?2 where ended_at is null and lease_until is not null and owner = ?1"
+    ))?
+    .execute(params![owner, millis(ttl)])
 }
 
 /// Tells whether a run's lease has expired.

@@ -1,14 +1,12 @@
 //! Reads the journal.
 
-use openclaw_domain::event::{Recorded, RunEvent, VERSION};
-use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
+use openclaw_domain::event::{Recorded, RunEvent};
+use openclaw_domain::ids::{RunId, Seq, SessionKey};
 use openclaw_domain::ports::{JournalError as Error, RunRecord};
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::lease::NOW;
-use super::run;
-use crate::sqlite::body;
+use super::{line, run};
 use crate::sqlite::error::WorkError;
 
 /// Most rows of one answer.
@@ -16,6 +14,9 @@ const ROWS_MAX: usize = 10_000;
 
 /// Most unfinished runs of one answer: whoever asks for them is to miss none.
 const UNFINISHED_MAX: usize = 100_000;
+
+/// No run has so many events; beyond it the position after could not be said.
+const AFTER_MAX: u64 = i64::MAX as u64 - 1;
 
 /// Returns the events of a run after a position.
 pub(super) fn events(
@@ -34,23 +35,30 @@ pub(super) fn events(
         .query_row([session.as_str(), run.as_str()], |row| row.get(0))
         .optional()?;
     let Some(id) = id else { return Err(WorkError::Refused(Error::NoSuchRun(run.clone()))) };
-    let events = tx
-        .prepare_cached(
-            "select e.seq, e.epoch, e.at, e.v, e.body, b.bytes
-             from ev e left join blob b on typeof(e.body) = 'blob' and b.sha = e.body
-             where e.run = ?1 and e.seq > ?2 order by e.seq limit ?3",
-        )?
-        .query_map(params![id, after.0.min(i64::MAX as u64), limit.min(ROWS_MAX)], |row| {
-            body::check_version(row, 3, VERSION)?;
-            Ok(Recorded {
-                seq: Seq(row.get(0)?),
-                epoch: Epoch(row.get(1)?),
-                at: Timestamp(row.get(2)?),
-                event: body::read(row, 4)?,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(events)
+    let limit = limit.min(ROWS_MAX);
+    let mut select = tx.prepare_cached(&events_sql())?;
+    let rows = select.query_map(params![id, after.0.min(AFTER_MAX), limit], line::read)?;
+    let mut found = Vec::new();
+    for row in rows {
+        found.extend(row?.into_iter().filter(|recorded| recorded.seq > after));
+        if found.len() >= limit {
+            found.truncate(limit);
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the statement that reads a run's rows from the one on that holds the
+/// event after a position; without such an event, the last row.
+fn events_sql() -> String {
+    let columns = line::COLUMNS;
+    format!(
+        "select {columns} from ev e left join blob b on typeof(e.body) = 'blob' and b.sha = e.body
+         where e.run = ?1
+           and e.seq >= coalesce((select max(f.seq) from ev f where f.run = ?1 and f.seq <= ?2 + 1), 0)
+         order by e.seq limit ?3"
+    )
 }
 
 /// Returns runs, newest first; those of removed sessions are not shown.
@@ -74,27 +82,16 @@ pub(super) fn runs(
 }
 
 /// Returns runs that have not ended, oldest first, each with its first event.
-pub(super) fn unfinished(db: &Connection, limit: usize) -> rusqlite::Result<Vec<(RunRecord, Option<RunEvent>)>> {
-    let columns = run::COLUMNS;
-    // A run that has not ended has no outcome, and so no blob of one.
-    let sql = format!(
-        "select {columns}, e.v, e.body, f.bytes from run r join session s on s.id = r.session
-         left join blob b on b.sha = r.outcome left join ev e on e.run = r.id and e.seq = 1
-         left join blob f on typeof(e.body) = 'blob' and f.sha = e.body
-         where s.removed_at is null and r.ended_at is null order by r.id limit ?1"
-    );
-    db.prepare_cached(&sql)?
-        .query_map([limit.min(UNFINISHED_MAX)], |row| {
-            let first = match row.get_ref(10)? {
-                ValueRef::Null => None,
-                _ => {
-                    body::check_version(row, 10, VERSION)?;
-                    Some(body::read(row, 11)?)
-                }
-            };
-            Ok((run::record(row)?, first))
-        })?
-        .collect()
+pub(super) fn unfinished(
+    db: &Connection,
+    limit: usize,
+) -> Result<Vec<(RunRecord, Option<RunEvent>)>, WorkError<Error>> {
+    let left = runs(db, None, true, limit)?.into_iter().rev();
+    left.map(|record| {
+        let first = events(db, &record.session, &record.id, Seq(0), 1)?.into_iter().next();
+        Ok((record, first.map(|recorded| recorded.event)))
+    })
+    .collect()
 }
 
 /// Returns runs whose lease has expired, the longest expired first.
@@ -103,7 +100,7 @@ pub(super) fn expired(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Run
     let sql = format!(
         "select {columns} from run r join session s on s.id = r.session
          left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
-         where r.lease_until < {NOW} and s.removed_at is null order by r.lease_until limit ?1"
+         where r.ended_at is null and r.lease_until < {NOW} and s.removed_at is null order by r.lease_until limit ?1"
     );
     db.prepare_cached(&sql)?.query_map([limit.min(ROWS_MAX)], run::record)?.collect()
 }

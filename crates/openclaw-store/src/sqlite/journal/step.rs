@@ -85,53 +85,53 @@ impl ToolFact {
         })
     }
 
-    /// Writes the fact; returns the step it belongs to: the position of its intent.
-    pub(super) fn write(&self, db: &Connection, run: i64, seq: Seq, epoch: Epoch) -> rusqlite::Result<Option<u64>> {
+    /// Writes the fact. A step is named after the position of its intent.
+    pub(super) fn write(&self, db: &Connection, run: i64, seq: Seq, epoch: Epoch) -> rusqlite::Result<()> {
         match self {
-            ToolFact::Intent { call, tool, effect, action } => db
-                .prepare_cached(
+            ToolFact::Intent { call, tool, effect, action } => {
+                db.prepare_cached(
                     "insert into step(run, step, kind, call, tool, effect, action_ref, state, epoch)
                      values (?1, ?2, 'tool', ?3, ?4, ?5, ?6, 'intent', ?7)
-                     on conflict(run, call) do update set epoch = excluded.epoch
-                     returning step",
+                     on conflict(run, call) do update set epoch = excluded.epoch",
                 )?
-                .query_row(params![run, seq.0, call.as_str(), tool, effect_name(*effect), action, epoch.0], |row| {
-                    row.get(0)
-                })
-                .optional(),
-            ToolFact::Started { call, key } => db
-                .prepare_cached(
+                .execute(params![
+                    run,
+                    seq.0,
+                    call.as_str(),
+                    tool,
+                    effect_name(*effect),
+                    action,
+                    epoch.0
+                ])?;
+            }
+            ToolFact::Started { call, key } => {
+                db.prepare_cached(
                     "update step set state = 'started', ikey = ?3, attempt = attempt + 1, epoch = ?4
-                     where run = ?1 and call = ?2 returning step",
+                     where run = ?1 and call = ?2",
                 )?
-                .query_row(params![run, call.as_str(), key, epoch.0], |row| row.get(0))
-                .optional(),
+                .execute(params![run, call.as_str(), key, epoch.0])?;
+            }
             // A call that was interrupted before it started cannot have happened.
             ToolFact::Ended { call, status } => {
                 mail::remove(db, run, call)?;
                 db.prepare_cached(
                     "update step set state = iif(?3 = 'unknown' and state = 'intent', 'failed', ?3),
                             result_seq = ?4, epoch = ?5
-                     where run = ?1 and call = ?2 returning step",
+                     where run = ?1 and call = ?2",
                 )?
-                .query_row(params![run, call.as_str(), state_name(*status), seq.0, epoch.0], |row| row.get(0))
-                .optional()
+                .execute(params![run, call.as_str(), state_name(*status), seq.0, epoch.0])?;
             }
-            ToolFact::Unsure { call } => db
-                .prepare_cached(
-                    "update step set state = 'unknown', epoch = ?3 where run = ?1 and call = ?2 returning step",
-                )?
-                .query_row(params![run, call.as_str(), epoch.0], |row| row.get(0))
-                .optional(),
-            ToolFact::Settled { call, answer } => settle(db, run, call, *answer),
-            ToolFact::Over { by_person } => {
-                let state = if *by_person { "resolved" } else { "unknown" };
-                db.prepare_cached("update step set state = ?2 where run = ?1 and state = 'started'")?
-                    .execute(params![run, state])?;
-                mail::clear(db, run)?;
-                Ok(None)
+            ToolFact::Unsure { call } => {
+                db.prepare_cached("update step set state = 'unknown', epoch = ?3 where run = ?1 and call = ?2")?
+                    .execute(params![run, call.as_str(), epoch.0])?;
             }
+            ToolFact::Settled { call, answer } => {
+                // One whose outcome is known already stays as it is.
+                let _is_news = settle(db, run, call, *answer)?;
+            }
+            ToolFact::Over { by_person } => over(db, run, *by_person)?,
         }
+        Ok(())
     }
 
     /// Refuses a call that would do what another call may have done already:
@@ -167,16 +167,32 @@ impl ToolFact {
     }
 }
 
-/// Records an answer about a call of unknown outcome; the step it is, or `None`
-/// when there is no such call or its outcome is known.
-pub(super) fn settle(db: &Connection, run: i64, call: &CallId, answer: Answer) -> rusqlite::Result<Option<u64>> {
+/// Closes the calls of a run that ended. Most runs end without any: one look
+/// finds that out, where two changes of nothing would cost as much as two rows.
+pub(super) fn over(db: &Connection, run: i64, by_person: bool) -> rusqlite::Result<()> {
+    let has_any: bool = db
+        .prepare_cached(
+            "select exists(select 1 from step where run = ?1) or exists(select 1 from mail where run = ?1)",
+        )?
+        .query_row([run], |row| row.get(0))?;
+    if has_any {
+        let state = if by_person { "resolved" } else { "unknown" };
+        db.prepare_cached("update step set state = ?2 where run = ?1 and state = 'started'")?
+            .execute(params![run, state])?;
+        mail::clear(db, run)?;
+    }
+    Ok(())
+}
+
+/// Records an answer about a call of unknown outcome; false when there is no such
+/// call or its outcome is known.
+pub(super) fn settle(db: &Connection, run: i64, call: &CallId, answer: Answer) -> rusqlite::Result<bool> {
     // That nobody knows changes nothing: the action stays blocked.
     let state = if answer == Answer::Unknown { "unknown" } else { "resolved" };
-    db.prepare_cached(
-        "update step set state = ?3 where run = ?1 and call = ?2 and state in ('started','unknown') returning step",
-    )?
-    .query_row(params![run, call.as_str(), state], |row| row.get(0))
-    .optional()
+    let settled = db
+        .prepare_cached("update step set state = ?3 where run = ?1 and call = ?2 and state in ('started','unknown')")?
+        .execute(params![run, call.as_str(), state])?;
+    Ok(settled > 0)
 }
 
 /// Lists calls whose outcome is not known and must not be repeated blindly.

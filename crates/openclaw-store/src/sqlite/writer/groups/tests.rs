@@ -115,6 +115,10 @@ impl Inbox<Staged> for Watched {
         let is_lost = self.planted == Some(Planted::LosesAJob) && matches!(message, Message::Job(_));
         (!is_lost).then(|| watch(message, self.pauses, self.planted))
     }
+
+    fn linger(&mut self) {
+        self.pauses.anywhere();
+    }
 }
 
 fn watch(message: Message<Staged>, pauses: Pauses, planted: Option<Planted>) -> Message<Staged> {
