@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, Mark, WhenSlow};
 use super::names;
+use super::payload::{self, Chat};
 
 /// Ids that every payload of a run carries.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,32 +99,18 @@ impl Block {
             Kind::Answer => "assistant",
             Kind::Thinking => "thinking",
         };
-        let agent = AgentPayload {
-            run_id: &self.ids.run,
-            stream,
-            data: AgentText { text, delta, item_id: &self.item },
-            session_key: &self.ids.session,
-            agent_id: &self.ids.agent,
-            seq: stretch.seq,
-            ts: at.as_millis(),
-            is_heartbeat: false,
-        };
+        let data = AgentText { text, delta, item_id: &self.item };
+        let agent = payload::Agent::of(&self.ids, (stretch.seq, at), stream, data);
         let mark = Mark { ids: Arc::clone(&self.ids), cursor: stretch.cursor, is_durable: false };
         let mut frames = vec![Frame::new(names::AGENT, &agent, WhenSlow::Drop).marked(mark)];
         if self.kind == Kind::Answer {
-            let chat = ChatPayload {
-                run_id: &self.ids.run,
-                session_key: &self.ids.session,
-                agent_id: &self.ids.agent,
-                seq: stretch.seq,
-                state: "delta",
-                delta_text: delta,
+            let message =
+                Message { role: "assistant", content: [Content { kind: "text", text }], timestamp: at.as_millis() };
+            let chat = Chat {
+                delta_text: Some(delta),
                 replace: (self.replaces && stretch.from == 0).then_some(true),
-                message: Message {
-                    role: "assistant",
-                    content: [Content { kind: "text", text }],
-                    timestamp: at.as_millis(),
-                },
+                message: Some(message),
+                ..Chat::of(&self.ids, stretch.seq, "delta")
             };
             frames.push(Frame::new(names::CHAT, &chat, WhenSlow::Drop));
         }
@@ -166,37 +153,10 @@ impl Delta {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AgentPayload<'a> {
-    run_id: &'a str,
-    stream: &'static str,
-    data: AgentText<'a>,
-    session_key: &'a str,
-    agent_id: &'a str,
-    seq: u64,
-    ts: i64,
-    is_heartbeat: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct AgentText<'a> {
     text: &'a str,
     delta: &'a str,
     item_id: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChatPayload<'a> {
-    run_id: &'a str,
-    session_key: &'a str,
-    agent_id: &'a str,
-    seq: u64,
-    state: &'static str,
-    delta_text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replace: Option<bool>,
-    message: Message<'a>,
 }
 
 #[derive(Serialize)]

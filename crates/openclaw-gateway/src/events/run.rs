@@ -12,12 +12,12 @@ use openclaw_domain::run::{End, Limit, Outcome};
 use openclaw_domain::tool::Progress;
 use openclaw_domain::update::Phase;
 use openclaw_domain::{Change, RunId, RunUpdate, Timestamp, ToolCall, ToolResult};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::delta::{Block, Delta, Ids, Kind};
 use super::frame::{Frame, Mark, WhenSlow};
 use super::names;
+use super::payload::{self, Chat};
 use crate::convert;
 
 /// Names of tools repeated in the receipt, and inputs that joined the run.
@@ -172,14 +172,14 @@ impl View {
         let data = json!({ "text": text, "delta": text, "replace": true });
         let agent = self.agent(update, "assistant", data);
         let message = Some(assistant(text, update.at));
-        let chat = ChatPayload { delta_text: Some(text), replace: Some(true), message, ..self.chat(update, "delta") };
+        let chat = Chat { delta_text: Some(text), replace: Some(true), message, ..self.chat(update, "delta") };
         // The block keeps the text for later deltas; its own stretch is not sent.
         drop(delta);
         vec![agent, Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Close))]
     }
 
     fn phase(&self, update: &RunUpdate, phase: Phase) -> Vec<Output> {
-        let chat = ChatPayload { phase: Some(phase.as_str()), ..self.chat(update, "status") };
+        let chat = Chat { phase: Some(phase.as_str()), ..self.chat(update, "status") };
         let agent = self.agent(update, "run_status", json!({ "phase": phase.as_str() }));
         vec![Output::Run(Frame::new(names::CHAT, &chat, WhenSlow::Drop)), agent]
     }
@@ -238,7 +238,7 @@ impl View {
         let mut outputs = match &outcome.end {
             End::Done => {
                 let message = Some(assistant(&outcome.text, update.at));
-                let chat = ChatPayload { stop_reason: Some("stop"), message, ..self.chat(update, "final") };
+                let chat = Chat { stop_reason: Some("stop"), message, ..self.chat(update, "final") };
                 let end = self.receipt(outcome, "end");
                 vec![
                     self.agent(
@@ -254,7 +254,7 @@ impl View {
             End::Cancelled { by } => {
                 let partial = self.answer.as_ref().map(|block| block.text()).filter(|text| !text.is_empty());
                 let message = partial.map(|text| assistant(&text, update.at));
-                let chat = ChatPayload { stop_reason: Some(by), message, ..self.chat(update, "aborted") };
+                let chat = Chat { stop_reason: Some(by), message, ..self.chat(update, "aborted") };
                 let mut end = self.receipt(outcome, "end");
                 end["status"] = json!("cancelled");
                 end["aborted"] = json!(true);
@@ -264,7 +264,7 @@ impl View {
             End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
                 // The contract closes this payload; its free text names the ceiling.
                 let reason = convert::outcome::limit_path(&outcome.end);
-                let chat = ChatPayload {
+                let chat = Chat {
                     error_message: Some(message),
                     error_kind: Some(error_kind(&outcome.end)),
                     stop_reason: reason.as_deref(),
@@ -304,71 +304,15 @@ impl View {
     }
 
     fn frame(&self, update: &RunUpdate, stream: &str, data: Value) -> Frame {
-        let payload = AgentPayload {
-            run_id: &self.ids.run,
-            stream,
-            data,
-            session_key: &self.ids.session,
-            agent_id: &self.ids.agent,
-            seq: update.seq,
-            ts: update.at,
-            is_heartbeat: false,
-        };
+        let payload = payload::Agent::of(&self.ids, (update.seq, update.at), stream, data);
         let when_slow = if stream == "lifecycle" { WhenSlow::Close } else { WhenSlow::Drop };
         let mark = Mark { ids: Arc::clone(&self.ids), cursor: update.cursor, is_durable: is_durable(&update.change) };
         Frame::new(names::AGENT, &payload, when_slow).marked(mark)
     }
 
-    fn chat<'a>(&'a self, update: &RunUpdate, state: &'a str) -> ChatPayload<'a> {
-        ChatPayload {
-            run_id: &self.ids.run,
-            session_key: &self.ids.session,
-            agent_id: &self.ids.agent,
-            seq: update.seq,
-            state,
-            ..ChatPayload::default()
-        }
+    fn chat<'a>(&'a self, update: &RunUpdate, state: &'a str) -> Chat<'a, Value> {
+        Chat::of(&self.ids, update.seq, state)
     }
-}
-
-/// Payload of an `agent` event. A struct and not a map: there are a dozen of
-/// these in a short turn, and a map allocates every key.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AgentPayload<'a> {
-    run_id: &'a str,
-    stream: &'a str,
-    data: Value,
-    session_key: &'a str,
-    agent_id: &'a str,
-    seq: u64,
-    ts: Timestamp,
-    is_heartbeat: bool,
-}
-
-/// Payload of a `chat` event; each state has some of what can be absent.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChatPayload<'a> {
-    run_id: &'a str,
-    session_key: &'a str,
-    agent_id: &'a str,
-    seq: u64,
-    state: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phase: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delta_text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replace: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_kind: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<Value>,
 }
 
 /// Tells whether what happened is in the journal when it is told.
