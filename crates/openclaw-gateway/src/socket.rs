@@ -196,7 +196,7 @@ impl Socket {
 
     /// Queues the close frame; the reason is cut at a character boundary within 123 bytes.
     pub(crate) fn close(&mut self, code: u16, reason: &str) {
-        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned();
+        let reason = within_frame(reason).to_owned();
         drop(self.ws.close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() })));
     }
 
@@ -225,4 +225,23 @@ impl Socket {
 pub(crate) enum Flushed {
     All,
     Part,
+}
+
+/// Cuts a reason to what fits a close frame, at a character boundary.
+fn within_frame(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within_frame;
+
+    #[test]
+    fn a_reason_is_cut_between_characters_and_fits_a_close_frame() {
+        assert_eq!(within_frame("short"), "short");
+        assert_eq!(within_frame(&"x".repeat(124)).len(), 123);
+        let before = "x".repeat(122);
+        assert_eq!(within_frame(&format!("{before}é")), before);
+        assert_eq!(within_frame(&format!("{}é", &before[1..])).len(), 123);
+    }
 }
