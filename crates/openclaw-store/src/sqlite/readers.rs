@@ -2,9 +2,9 @@
 //!
 //! A job wakes one idle thread and no other; while all are busy it wakes none.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use crossbeam_channel::Sender;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -15,42 +15,28 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 /// Queues reads. Cheap to clone; the threads end when the last handle is gone
 /// and what was queued is read.
 #[derive(Debug, Clone)]
-pub(super) struct Readers(Arc<Handle>);
-
-#[derive(Debug)]
-struct Handle {
-    line: Arc<Line>,
-    /// Free places of the line: when there is none, callers wait.
+pub(super) struct Readers {
+    jobs: Sender<Job>,
+    /// Free places of the queue: when there is none, callers wait.
     room: Arc<Semaphore>,
-}
-
-/// Where jobs stand until a thread takes them.
-#[derive(Default)]
-struct Line {
-    state: Mutex<State>,
-    more: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    is_closed: bool,
 }
 
 impl Readers {
     /// Starts one thread per connection.
     pub(super) fn start(connections: Vec<Connection>, queue_max: usize) -> std::io::Result<Self> {
-        let handle = Handle { line: Arc::default(), room: Arc::new(Semaphore::new(queue_max.max(1))) };
+        let room = Arc::new(Semaphore::new(queue_max.max(1)));
+        // Bounded by the places, which callers wait for without holding a thread.
+        let (jobs, queued) = crossbeam_channel::unbounded::<Job>();
         for (n, db) in connections.into_iter().enumerate() {
-            let (line, room) = (Arc::clone(&handle.line), Arc::clone(&handle.room));
+            let (queued, room) = (queued.clone(), Arc::clone(&room));
             std::thread::Builder::new().name(format!("store-reader-{n}")).spawn(move || {
-                while let Some(job) = line.next() {
+                for job in queued {
                     room.add_permits(1);
                     job(&db);
                 }
             })?;
         }
-        Ok(Self(Arc::new(handle)))
+        Ok(Self { jobs, room })
     }
 
     /// Reads; sees everything that was committed before the call.
@@ -64,48 +50,9 @@ impl Readers {
         // A caller that stopped waiting gets no answer.
         let job: Job = Box::new(move |db| drop(reply.send(work(db))));
         // The thread that takes the job gives the place back.
-        self.0.room.acquire().await.map_err(|_| Failure::Closed)?.forget();
-        self.0.line.push(job);
+        self.room.acquire().await.map_err(|_| Failure::Closed)?.forget();
+        self.jobs.send(job).map_err(|_| Failure::Closed)?;
         answer.await.map_err(|_| Failure::Closed)?
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.line.lock().is_closed = true;
-        self.line.more.notify_all();
-    }
-}
-
-impl Line {
-    fn push(&self, job: Job) {
-        self.lock().jobs.push_back(job);
-        self.more.notify_one();
-    }
-
-    /// Waits for a job; `None` once there is none and there will be none.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = state.jobs.pop_front() {
-                return Some(job);
-            }
-            if state.is_closed {
-                return None;
-            }
-            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing can panic while the lock is held, so a poisoned one is as good.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Line").finish_non_exhaustive()
     }
 }
 
@@ -143,12 +90,12 @@ mod tests {
     #[tokio::test]
     async fn the_threads_end_with_the_last_handle() {
         let readers = readers(2, 4);
-        let line = Arc::downgrade(&readers.0.line);
+        let room = Arc::downgrade(&readers.room);
         drop(readers.clone());
         assert_eq!(one(&readers).await, 1);
         drop(readers);
         let ended = async {
-            while line.strong_count() > 0 {
+            while room.strong_count() > 0 {
                 tokio::task::yield_now().await;
             }
         };

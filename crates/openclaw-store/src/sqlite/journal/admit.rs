@@ -100,7 +100,7 @@ impl NewRun {
         let mut entry = None;
         if let Some(input) = &self.input {
             entry = Some(lane.push(db, Some(self.id.as_str()), input, self.at)?);
-            lane.save_head(db, self.at)?;
+            lane.save(db, self.at)?;
         }
         Ok(Written::New { epoch, seq, entry })
     }

@@ -119,22 +119,6 @@ impl Lane {
         self.usage.add(usage);
     }
 
-    /// Writes how long the transcript is; one change of the session's record.
-    pub(in crate::sqlite) fn save_head(&self, db: &Connection, at: Timestamp) -> rusqlite::Result<()> {
-        db.prepare_cached(
-            "update session set state = ?2, entries = ?3, head = ?4, revision = ?5, updated_at = ?6 where id = ?1",
-        )?
-        .execute(params![
-            self.id,
-            self.state.as_str(),
-            self.entries,
-            self.head,
-            self.revision + 1,
-            self.updated_at.max(at).0,
-        ])?;
-        Ok(())
-    }
-
     /// Writes the session's counters; one change of its record.
     pub(in crate::sqlite) fn save(&self, db: &Connection, at: Timestamp) -> rusqlite::Result<()> {
         let usage = &self.usage;
