@@ -21,6 +21,10 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message, WebSocket, error
 /// leave in one system call.
 const WRITE_BUFFER_BYTES: usize = 128 * 1024;
 
+/// Bytes asked for by one read. The machine clears as many before each, so what
+/// clients usually send fits and little more.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
 /// A byte stream of either kind.
 #[derive(Debug)]
 pub(crate) enum Io {
@@ -121,7 +125,7 @@ impl Socket {
             .max_message_size(Some(frame_bytes_max))
             .max_frame_size(Some(frame_bytes_max))
             .write_buffer_size(WRITE_BUFFER_BYTES)
-            .read_buffer_size(16 * 1024);
+            .read_buffer_size(READ_BUFFER_BYTES);
         Self { ws: WebSocket::from_partially_read(io, head, Role::Server, Some(config)), buffered_bytes: 0 }
     }
 

@@ -143,6 +143,10 @@ impl Call<'_> {
     }
 }
 
+/// What a request with the system prompt and the built-in tools takes; a buffer
+/// that starts empty is moved eight times on its way there.
+const BODY_BYTES_USUAL: usize = 32 * 1024;
+
 /// A body on its way, and where it goes below the base URL.
 pub(crate) struct Encoded {
     pub(crate) path: String,
@@ -153,8 +157,10 @@ pub(crate) struct Encoded {
 impl Encoded {
     /// Writes a body that needs no headers of its own.
     fn new(path: &str, body: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_vec(body).map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
-        Ok(Self { path: path.to_owned(), headers: Vec::new(), body })
+        let mut bytes = Vec::with_capacity(BODY_BYTES_USUAL);
+        serde_json::to_writer(&mut bytes, body)
+            .map_err(|cause| protocol(format!("cannot encode the request: {cause}")))?;
+        Ok(Self { path: path.to_owned(), headers: Vec::new(), body: bytes })
     }
 }
 

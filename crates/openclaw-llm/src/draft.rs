@@ -13,6 +13,9 @@ use openclaw_domain::{CallId, Timestamp, ToolCall};
 
 use crate::names::Names;
 
+/// Most bytes told as one event, unless they came as one.
+const TOLD_BYTES_MAX: usize = 4 * 1024;
+
 /// Events on their way out.
 pub(crate) type Out = VecDeque<ModelEvent>;
 
@@ -54,27 +57,27 @@ pub(crate) struct Ending<'a> {
 
 impl Draft {
     /// Adds visible text to the open text block, or begins one.
-    pub(crate) fn text(&mut self, delta: String, out: &mut Out) {
+    pub(crate) fn text(&mut self, delta: &str, out: &mut Out) {
         if delta.is_empty() {
             return;
         }
         match self.pieces.last_mut() {
-            Some(Piece::Text(text)) => text.push_str(&delta),
-            Some(Piece::Thinking(_) | Piece::Call(_)) | None => self.pieces.push(Piece::Text(delta.clone())),
+            Some(Piece::Text(text)) => text.push_str(delta),
+            Some(Piece::Thinking(_) | Piece::Call(_)) | None => self.pieces.push(Piece::Text(delta.to_owned())),
         }
-        out.push_back(ModelEvent::Text(delta));
+        tell_text(delta, out);
     }
 
     /// Adds visible reasoning to the open thinking block, or begins one.
-    pub(crate) fn thinking(&mut self, delta: String, out: &mut Out) {
+    pub(crate) fn thinking(&mut self, delta: &str, out: &mut Out) {
         if delta.is_empty() {
             return;
         }
         match self.pieces.last_mut() {
-            Some(Piece::Thinking(text)) => text.push_str(&delta),
-            Some(Piece::Text(_) | Piece::Call(_)) | None => self.pieces.push(Piece::Thinking(delta.clone())),
+            Some(Piece::Thinking(text)) => text.push_str(delta),
+            Some(Piece::Text(_) | Piece::Call(_)) | None => self.pieces.push(Piece::Thinking(delta.to_owned())),
         }
-        out.push_back(ModelEvent::Thinking(delta));
+        tell_thinking(delta, out);
     }
 
     /// Begins a text block of its own and returns its place.
@@ -90,15 +93,15 @@ impl Draft {
     }
 
     /// Adds to the text or thinking block at `place`, whatever is open meanwhile.
-    pub(crate) fn append(&mut self, place: usize, delta: String, out: &mut Out) {
+    pub(crate) fn append(&mut self, place: usize, delta: &str, out: &mut Out) {
         match self.pieces.get_mut(place) {
             Some(Piece::Text(text)) if !delta.is_empty() => {
-                text.push_str(&delta);
-                out.push_back(ModelEvent::Text(delta));
+                text.push_str(delta);
+                tell_text(delta, out);
             }
             Some(Piece::Thinking(text)) if !delta.is_empty() => {
-                text.push_str(&delta);
-                out.push_back(ModelEvent::Thinking(delta));
+                text.push_str(delta);
+                tell_thinking(delta, out);
             }
             Some(Piece::Text(_) | Piece::Thinking(_) | Piece::Call(_)) | None => {}
         }
@@ -189,6 +192,23 @@ impl Draft {
     }
 }
 
+/// Tells of visible text. What arrived together is told together: whoever relays
+/// it pays for each event, and a reader cannot tell two of the same instant apart.
+fn tell_text(delta: &str, out: &mut Out) {
+    match out.back_mut() {
+        Some(ModelEvent::Text(text)) if text.len() + delta.len() <= TOLD_BYTES_MAX => text.push_str(delta),
+        _ => out.push_back(ModelEvent::Text(delta.to_owned())),
+    }
+}
+
+/// As [`tell_text`], for visible reasoning.
+fn tell_thinking(delta: &str, out: &mut Out) {
+    match out.back_mut() {
+        Some(ModelEvent::Thinking(text)) if text.len() + delta.len() <= TOLD_BYTES_MAX => text.push_str(delta),
+        _ => out.push_back(ModelEvent::Thinking(delta.to_owned())),
+    }
+}
+
 /// A call survives unless it has no name, or the output limit may have cut it.
 fn is_kept(asked: &Asked, stop: StopReason) -> bool {
     if asked.name.is_empty() {
@@ -264,6 +284,22 @@ mod tests {
         assert_eq!(count(asked("{\"a\":1}", true)), 1);
         assert_eq!(count(asked("{\"a\":1}", false)), 0);
         assert_eq!(count(asked("{\"a\":", true)), 0);
+    }
+
+    #[test]
+    fn what_arrived_together_is_told_together_and_nothing_else_is() {
+        let (mut draft, mut out) = (Draft::default(), Out::new());
+        let text = |text: &str| ModelEvent::Text(text.to_owned());
+        draft.thinking("hm", &mut out);
+        draft.thinking("m", &mut out);
+        draft.text("a", &mut out);
+        draft.text("b", &mut out);
+        assert_eq!(out.drain(..).collect::<Vec<_>>(), [ModelEvent::Thinking("hmm".to_owned()), text("ab")]);
+        draft.text("c", &mut out);
+        assert_eq!(out, [text("c")], "what was told already stays told");
+        draft.text(&"d".repeat(TOLD_BYTES_MAX), &mut out);
+        assert_eq!(out, [text("c"), text(&"d".repeat(TOLD_BYTES_MAX))]);
+        assert_eq!(draft.visible().len(), 3 + TOLD_BYTES_MAX);
     }
 
     #[test]

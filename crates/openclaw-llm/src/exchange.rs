@@ -78,15 +78,15 @@ enum Framing {
 const BUFFERED_AFTER: Duration = Duration::from_secs(5);
 /// How close together the rest must come.
 const BUFFERED_WITHIN: Duration = Duration::from_millis(50);
-/// Least events that make the pattern telling.
-const BUFFERED_EVENTS: u32 = 20;
+/// Least frames that make the pattern telling.
+const BUFFERED_FRAMES: u32 = 20;
 
 /// When things came, to tell a slow model from a proxy that holds the stream back.
 #[derive(Debug)]
 struct Pace {
     sent: Duration,
     first: Option<Duration>,
-    events: u32,
+    frames: u32,
 }
 
 impl Pace {
@@ -94,7 +94,7 @@ impl Pace {
         self.first.is_some_and(|first| {
             first.saturating_sub(self.sent) > BUFFERED_AFTER
                 && now.saturating_sub(first) < BUFFERED_WITHIN
-                && self.events >= BUFFERED_EVENTS
+                && self.frames >= BUFFERED_FRAMES
         })
     }
 }
@@ -124,7 +124,7 @@ impl Exchange {
         reading: Reading,
     ) -> Result<Exchange, Error> {
         let host = request.url.split('/').nth(2).unwrap_or_default().to_owned();
-        let pace = Pace { sent: clock.monotonic(), first: None, events: 0 };
+        let pace = Pace { sent: clock.monotonic(), first: None, frames: 0 };
         let response = net.send(request).await.map_err(|failure| of_net(&failure))?;
         if !(200..300).contains(&response.status) {
             return Err(refused(response, clock.as_ref()).await);
@@ -149,7 +149,6 @@ impl Exchange {
     pub(crate) async fn next(&mut self) -> Result<ModelEvent, Error> {
         loop {
             if let Some(event) = self.out.pop_front() {
-                self.pace.events = self.pace.events.saturating_add(1);
                 return Ok(event);
             }
             let Some(decoder) = &self.decoder else { return Err(protocol("the answer was complete already")) };
@@ -210,12 +209,14 @@ impl Exchange {
             Framing::Events(events) => {
                 events.feed(bytes);
                 while let Some(event) = events.next_event().map_err(|cause| protocol(cause.to_string()))? {
+                    self.pace.frames = self.pace.frames.saturating_add(1);
                     frame(decoder, event.name, event.data, out)?;
                 }
             }
             Framing::Lines(lines) => {
                 lines.feed(bytes);
                 while let Some(line) = lines.next_line().map_err(|cause| protocol(cause.to_string()))? {
+                    self.pace.frames = self.pace.frames.saturating_add(1);
                     frame(decoder, "", &line, out)?;
                 }
             }
@@ -334,8 +335,8 @@ mod tests {
     #[test]
     fn a_stream_held_back_by_a_proxy_is_told_from_a_slow_one() {
         let seconds = Duration::from_secs_f64;
-        let check = |first: f64, end: f64, events: u32| {
-            Pace { sent: seconds(1.0), first: Some(seconds(first)), events }.looks_buffered(seconds(end))
+        let check = |first: f64, end: f64, frames: u32| {
+            Pace { sent: seconds(1.0), first: Some(seconds(first)), frames }.looks_buffered(seconds(end))
         };
         assert!(check(9.0, 9.01, 20));
         assert!(!check(9.0, 9.01, 19), "a short answer proves nothing");

@@ -5,7 +5,9 @@
 //! `minimal`, an unreadable deny list denies everything, an unknown exec mode
 //! denies commands. `app` shows the issues to the owner.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::iter;
 
 use openclaw_domain::AgentId;
 use openclaw_domain::settings::{Issue, Severity};
@@ -64,14 +66,16 @@ impl Policy {
     /// # Errors
     /// When they do not: the rule and a sentence.
     pub fn admits(&self, agent: &AgentId, tool: &str) -> Result<(), Refusal> {
-        let lower = tool.to_lowercase();
+        // Asked for every tool of every turn: what is lower case already is not copied.
+        let is_lower = tool.is_ascii() && !tool.bytes().any(|byte| byte.is_ascii_uppercase());
+        let lower = if is_lower { Cow::Borrowed(tool) } else { Cow::Owned(tool.to_lowercase()) };
         let name = canonical(&lower);
-        let scopes = self.scopes(agent);
-        if let Some(scope) = scopes.iter().find(|scope| matches_any(&scope.deny, name)) {
+        let mut scopes = self.scopes(agent);
+        if let Some(scope) = scopes.clone().find(|scope| matches_any(&scope.deny, name)) {
             return Err(refusal(tool, format!("{}.deny", scope.place)));
         }
-        self.in_profile(&scopes, tool, name)?;
-        match scopes.iter().find(|scope| !scope.allow.is_empty() && !allows(&scope.allow, name)) {
+        self.in_profile(scopes.clone(), tool, name)?;
+        match scopes.find(|scope| !scope.allow.is_empty() && !allows(&scope.allow, name)) {
             Some(scope) => Err(refusal(tool, format!("{}.allow", scope.place))),
             None => Ok(()),
         }
@@ -79,24 +83,29 @@ impl Policy {
 
     /// Returns the rules for commands of an agent.
     pub fn exec(&self, agent: &AgentId) -> ExecRules {
-        self.scopes(agent).iter().rev().fold(ExecRules::default(), |rules, scope| scope.exec.clone().or(rules))
+        self.scopes(agent).rev().fold(ExecRules::default(), |rules, scope| scope.exec.clone().or(rules))
     }
 
     /// Returns the scopes that speak for an agent, the narrower one first.
-    fn scopes(&self, agent: &AgentId) -> Vec<&Scope> {
-        self.agents.get(agent.as_str()).into_iter().chain([&self.everybody]).collect()
+    fn scopes(&self, agent: &AgentId) -> impl DoubleEndedIterator<Item = &Scope> + Clone {
+        self.agents.get(agent.as_str()).into_iter().chain(iter::once(&self.everybody))
     }
 
     /// An agent's own profile replaces the general one; so does its `alsoAllow`.
-    fn in_profile(&self, scopes: &[&Scope], tool: &str, name: &str) -> Result<(), Refusal> {
-        let also_allow = scopes.iter().find_map(|scope| scope.also_allow.as_deref()).unwrap_or_default();
+    fn in_profile<'a>(
+        &self,
+        mut scopes: impl Iterator<Item = &'a Scope> + Clone,
+        tool: &str,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let also_allow = scopes.clone().find_map(|scope| scope.also_allow.as_deref()).unwrap_or_default();
         if allows(also_allow, name) {
             return Ok(());
         }
-        let Some((scope, profile)) = scopes.iter().find_map(|scope| Some((scope, scope.profile?))) else {
+        let Some((scope, profile)) = scopes.clone().find_map(|scope| Some((scope, scope.profile?))) else {
             // Without a profile every tool of the vocabulary is in; a foreign one
             // must be named by some allow list.
-            let is_named = scopes.iter().any(|scope| allows(&scope.allow, name));
+            let is_named = scopes.any(|scope| allows(&scope.allow, name));
             return if is_known(name) || is_named { Ok(()) } else { Err(foreign(tool)) };
         };
         if profile.entries().iter().filter_map(|entry| Pattern::parse(entry)).any(|pattern| pattern.matches(name)) {

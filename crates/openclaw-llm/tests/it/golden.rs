@@ -38,16 +38,17 @@ const BROKEN: &[(Dialect, &[u8])] = &[
 #[tokio::test]
 async fn every_recorded_stream_gives_its_events() {
     for (name, dialect, bytes) in GOOD {
-        insta::assert_snapshot!(*name, play(*dialect, bytes, bytes.len()).await.words());
+        insta::assert_snapshot!(*name, play(*dialect, bytes, 1).await.words());
     }
 }
 
 #[tokio::test]
-async fn any_split_of_the_bytes_gives_the_same_events() {
+async fn any_split_of_the_bytes_gives_the_same_events_and_joins_those_of_a_chunk() {
     for (name, dialect, bytes) in GOOD {
-        let whole = play(*dialect, bytes, bytes.len()).await.words();
+        let whole = play(*dialect, bytes, bytes.len()).await;
         for size in [1, 2, 3, 7, 64, 1000] {
-            assert_eq!(play(*dialect, bytes, size).await.words(), whole, "{name} in chunks of {size}");
+            let split = play(*dialect, bytes, size).await;
+            assert_eq!(split.joined().words(), whole.words(), "{name} in chunks of {size}");
         }
     }
 }

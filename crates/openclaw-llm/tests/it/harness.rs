@@ -53,6 +53,19 @@ impl Outcome {
         text
     }
 
+    /// Returns it with neighbouring pieces of text as one, and of reasoning.
+    pub(crate) fn joined(mut self) -> Self {
+        self.events.dedup_by(|later, earlier| match (earlier, later) {
+            (ModelEvent::Text(text), ModelEvent::Text(more))
+            | (ModelEvent::Thinking(text), ModelEvent::Thinking(more)) => {
+                text.push_str(more);
+                true
+            }
+            _ => false,
+        });
+        self
+    }
+
     /// Returns the events in words, ids left out.
     pub(crate) fn words(&self) -> String {
         let mut out = String::new();

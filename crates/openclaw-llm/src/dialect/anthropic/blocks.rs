@@ -117,12 +117,12 @@ impl Blocks {
         let block = match start.r#type.as_str() {
             "text" => {
                 let place = draft.begin_text();
-                draft.append(place, start.text, out);
+                draft.append(place, &start.text, out);
                 Block::Text { place, citations: start.citations.unwrap_or_default() }
             }
             "thinking" => {
                 let place = draft.begin_thinking();
-                draft.append(place, start.thinking, out);
+                draft.append(place, &start.thinking, out);
                 Block::Thinking { place, signature: start.signature }
             }
             "tool_use" => {
@@ -142,11 +142,11 @@ impl Blocks {
     pub(super) fn delta(&mut self, index: u64, delta: Delta, draft: &mut Draft, out: &mut Out) {
         match (self.by_index.get_mut(&index), delta.r#type.as_str()) {
             (Some(Block::Text { place, .. }), "text_delta") => {
-                draft.append(*place, delta.text.unwrap_or_default(), out);
+                draft.append(*place, delta.text.as_deref().unwrap_or_default(), out);
             }
             (Some(Block::Text { citations, .. }), "citations_delta") => citations.extend(delta.citation),
             (Some(Block::Thinking { place, .. }), "thinking_delta") => {
-                draft.append(*place, delta.thinking.unwrap_or_default(), out);
+                draft.append(*place, delta.thinking.as_deref().unwrap_or_default(), out);
             }
             // The signature comes whole; a later one replaces it.
             (Some(Block::Thinking { signature, .. }), "signature_delta") => {

@@ -157,7 +157,7 @@ impl Decoder {
         };
         let explanation = details.and_then(|details| details.explanation).unwrap_or_default();
         if self.stop == StopReason::Refusal && self.draft.visible().is_empty() {
-            self.draft.text(explanation, out);
+            self.draft.text(&explanation, out);
         }
     }
 

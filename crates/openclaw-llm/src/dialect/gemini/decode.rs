@@ -123,7 +123,7 @@ impl Decoder {
         if let Some(reason) = frame.prompt_feedback.and_then(|feedback| feedback.block_reason)
             && candidate.is_none()
         {
-            self.draft.text(format!("The provider blocked this prompt ({reason})."), out);
+            self.draft.text(&format!("The provider blocked this prompt ({reason})."), out);
             self.stop = Some(StopReason::Refusal);
             return Ok(());
         }
@@ -183,9 +183,9 @@ impl Decoder {
             },
         }
         if part.thought {
-            self.draft.thinking(text, out);
+            self.draft.thinking(&text, out);
         } else {
-            self.draft.text(text, out);
+            self.draft.text(&text, out);
         }
         Ok(())
     }

@@ -100,8 +100,8 @@ impl Decoder {
             return Err(in_stream(Said::of(data)));
         }
         if let Some(message) = line.message {
-            self.draft.thinking(message.thinking.unwrap_or_default(), out);
-            self.draft.text(message.content.unwrap_or_default(), out);
+            self.draft.thinking(message.thinking.as_deref().unwrap_or_default(), out);
+            self.draft.text(message.content.as_deref().unwrap_or_default(), out);
             for call in message.tool_calls.into_iter().flatten() {
                 self.call(call, out)?;
             }

@@ -4,9 +4,14 @@
 //! of `models.md` §2.2. The terminal marker is a `finish_reason`; `[DONE]` is a
 //! courtesy.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
 use openclaw_domain::Timestamp;
 use openclaw_domain::message::Native;
 use openclaw_domain::model::{Completed, Error, ModelEvent, StopReason, Usage};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -24,7 +29,7 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+    choices: Option<First<'a>>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -33,6 +38,36 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     base_resp: Option<&'a RawValue>,
 }
+
+/// The first choice of a list; further ones are never asked for. A list would
+/// take memory for four of them at every chunk.
+struct First<'a>(Option<Choice<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FirstVisitor(PhantomData))
+    }
+}
+
+struct FirstVisitor<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for FirstVisitor<'a> {
+    type Value = First<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of choices")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<First<'a>, S::Error> {
+        let first = list.next_element()?;
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(First(first))
+    }
+}
+
+/// A string, copied only if it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Groq<'a> {
@@ -156,8 +191,7 @@ impl Decoder {
         if let Some(tokens) = counted.and_then(|raw| serde_json::from_str::<Tokens>(raw.get()).ok()) {
             self.usage = tokens.into();
         }
-        // Further choices are never asked for.
-        match chunk.choices.into_iter().flatten().next() {
+        match chunk.choices.and_then(|First(choice)| choice) {
             Some(choice) => self.choice(choice, out),
             None => Ok(()),
         }
@@ -223,7 +257,7 @@ impl Decoder {
         // When both alias fields arrive they say the same: one is taken.
         let thought = delta.reasoning_content.filter(|text| !text.is_empty()).or(delta.reasoning);
         if let Some(thought) = thought {
-            self.draft.thinking(thought, out);
+            self.draft.thinking(&thought, out);
         }
         for detail in delta.reasoning_details.into_iter().flatten() {
             join_detail(&mut self.details, detail.get());
@@ -233,7 +267,7 @@ impl Decoder {
         }
         if let Some(refusal) = delta.refusal.filter(|text| !text.is_empty()) {
             self.has_refusal = true;
-            self.draft.text(refusal, out);
+            self.draft.text(&refusal, out);
         }
         for call in delta.tool_calls.into_iter().flatten() {
             self.call(call, out)?;
@@ -244,8 +278,8 @@ impl Decoder {
     fn raw_content(&mut self, raw: &str, out: &mut Out) -> Result<(), Error> {
         let odd = |cause| protocol(format!("the content of a chunk makes no sense: {cause}"));
         if raw.starts_with('"') {
-            let text: String = serde_json::from_str(raw).map_err(odd)?;
-            self.text(text, out);
+            let Text(text) = serde_json::from_str(raw).map_err(odd)?;
+            self.text(&text, out);
             return Ok(());
         }
         if raw.starts_with('[') {
@@ -254,20 +288,20 @@ impl Decoder {
                 match piece.r#type.as_str() {
                     "thinking" => {
                         let thought: String = piece.thinking.into_iter().map(|inner| inner.text).collect();
-                        self.draft.thinking(thought, out);
+                        self.draft.thinking(&thought, out);
                     }
-                    _ => self.draft.text(piece.text, out),
+                    _ => self.draft.text(&piece.text, out),
                 }
             }
         }
         Ok(())
     }
 
-    fn text(&mut self, text: String, out: &mut Out) {
+    fn text(&mut self, text: &str, out: &mut Out) {
         match self.tags.take() {
             None => self.draft.text(text, out),
             Some(mut tags) => {
-                tags.push(&text, |kind| self.content(kind, out));
+                tags.push(text, |kind| self.content(kind, out));
                 self.tags = Some(tags);
             }
         }
@@ -275,8 +309,8 @@ impl Decoder {
 
     fn content(&mut self, kind: Kind, out: &mut Out) {
         match kind {
-            Kind::Thinking(text) => self.draft.thinking(text, out),
-            Kind::Text(text) => self.draft.text(text, out),
+            Kind::Thinking(text) => self.draft.thinking(&text, out),
+            Kind::Text(text) => self.draft.text(&text, out),
         }
     }
 
@@ -333,13 +367,14 @@ impl Decoder {
 
     /// Writes the turn as it must be sent back, when the neutral form would lose something.
     fn native(&self, stop: StopReason) -> Option<Native> {
-        let thought = self.draft.thought();
         let has_extra = self.slots.iter().any(|slot| slot.extra.is_some());
-        let text = self.draft.visible();
+        if self.reading.quirks.replay == Replay::None && !has_extra {
+            return None;
+        }
+        let (thought, text) = (self.draft.thought(), self.draft.visible());
         let mut message = json!({ "role": "assistant", "content": text });
         match self.reading.quirks.replay {
-            Replay::None if has_extra => {}
-            Replay::None => return None,
+            Replay::None => {}
             Replay::ReasoningDetails if !self.details.is_empty() => {
                 message["reasoning_details"] = Value::Array(self.details.clone());
             }

@@ -191,13 +191,13 @@ impl Decoder {
     fn text(&mut self, index: u64, delta: String, out: &mut Out) {
         let item = self.items.entry(index).or_default();
         let place = *item.place.get_or_insert_with(|| self.draft.begin_text());
-        self.draft.append(place, delta, out);
+        self.draft.append(place, &delta, out);
     }
 
     fn thinking(&mut self, index: u64, delta: String, out: &mut Out) {
         let item = self.items.entry(index).or_default();
         let place = *item.place.get_or_insert_with(|| self.draft.begin_thinking());
-        self.draft.append(place, delta, out);
+        self.draft.append(place, &delta, out);
     }
 
     /// Sets the parts of a reasoning summary apart.
