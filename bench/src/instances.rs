@@ -19,6 +19,9 @@ const CONNECTIONS: usize = 16;
 /// How long what a request held may take to be released.
 const RELEASE_MAX: Duration = Duration::from_secs(20);
 
+/// After this a gateway is as idle as it was when the first look was taken.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// What a gateway holds.
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -41,7 +44,9 @@ pub(crate) async fn instances(programs: Programs) -> anyhow::Result<Figure> {
     let began = Instant::now();
     let clients = requests(clients, REQUESTS - WARM_UP, "load").await?;
     let took = began.elapsed();
-    let after = settled(&rig, Some(before)).await?;
+    let mut after = settled(&rig, Some(before)).await?;
+    tokio::time::sleep(QUIET).await;
+    after.resident = rig.resident_bytes()?;
     drop(clients);
     let grown = i128::from(after.resident) - i128::from(before.resident);
     let grown_mb = grown / 1024;

@@ -112,6 +112,11 @@ impl Engine {
         self.shared.tasks.spawn(crate::outbox::dispatch(self.shared.clone()));
     }
 
+    /// Returns how often a run began or ended, to tell a quiet time from a busy one.
+    pub fn changes(&self) -> u64 {
+        self.shared.waiters.changes()
+    }
+
     /// Stops accepting and drops all running work. Unfinished runs stay in the
     /// journal as they are and are taken up at the next start.
     pub async fn shutdown(&self) {

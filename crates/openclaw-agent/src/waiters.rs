@@ -1,6 +1,7 @@
 //! Who runs now, what ended lately, and who waits for it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openclaw_domain::run::{ActiveRun, Outcome, Source, Status};
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use crate::children::Name;
 
 /// Outcomes kept in memory for late askers; older ones are in the journal.
-const ENDED_MAX: usize = 4096;
+const ENDED_MAX: usize = 1024;
 
 /// A live run as others see it.
 pub(crate) struct Live {
@@ -64,6 +65,8 @@ impl Live {
 #[derive(Default)]
 pub(crate) struct Waiters {
     inner: Mutex<Inner>,
+    /// How often a run began or ended.
+    changes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -100,6 +103,7 @@ impl Waiters {
         let live = live.clone();
         metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
         drop(inner);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         live.set_status(status);
         live
     }
@@ -119,6 +123,7 @@ impl Waiters {
             inner.ended.remove(&oldest);
         }
         drop(inner);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         if let Some(live) = live {
             live.ended.send_replace(Some(outcome));
         }
@@ -129,6 +134,11 @@ impl Waiters {
         let mut inner = self.lock();
         inner.live.remove(&(session.clone(), id.clone()));
         metrics::gauge!(crate::metrics::RUNS_ACTIVE).set(count(inner.live.len()));
+    }
+
+    /// Returns how often a run began or ended.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Tells whether any run has begun and not ended.

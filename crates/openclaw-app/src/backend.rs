@@ -20,6 +20,9 @@ use crate::{access, reload};
 /// How long a gateway that is told to make room may take.
 const TAKEOVER: Duration = Duration::from_secs(10);
 
+/// How long nothing begins or ends before a gateway counts as idle.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// The whole program behind the commands.
 pub struct App;
 
@@ -205,14 +208,45 @@ fn announce(runtime: &Runtime, loaded: &Loaded, took: Duration) {
 
 async fn run_until_stopped(runtime: &Runtime, signals: &mut Signals) {
     let mut changes = watch(&runtime.parts.configuration.current());
+    let mut quiet = tokio::time::interval(QUIET);
+    quiet.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut idle = Idle::default();
     loop {
         tokio::select! {
+            _tick = quiet.tick() => if idle.begins(runtime.changes()) {
+                drop(tokio::task::spawn_blocking(release_code));
+            },
             asked = signals.next() => match asked {
                 Asked::Stop => return,
                 Asked::Reload => drop(reload::from_file(&runtime.parts)),
             },
             Some(()) = changes.recv() => drop(reload::from_file(&runtime.parts)),
         }
+    }
+}
+
+/// Tells when a quiet time begins, once each time.
+#[derive(Default)]
+struct Idle {
+    /// What was counted at the last look.
+    seen: Option<u64>,
+    /// What was counted when the last quiet time began.
+    began_at: Option<u64>,
+}
+
+impl Idle {
+    /// Takes a look at a number that grows with whatever happens.
+    fn begins(&mut self, changes: u64) -> bool {
+        let is_quiet = self.seen.replace(changes) == Some(changes);
+        is_quiet && self.began_at.replace(changes) != Some(changes)
+    }
+}
+
+/// Gives back the memory of code that nothing runs now; nobody depends on it.
+fn release_code() {
+    match openclaw_sandbox::process::release_code() {
+        Ok(bytes) => tracing::debug!(bytes, "code was given back"),
+        Err(error) => tracing::debug!(%error, "code stays in memory"),
     }
 }
 
@@ -254,4 +288,16 @@ fn failure(error: &anyhow::Error) -> Failure {
         return Failure::new(Exit::Failed, "PORT_IN_USE", message).next("openclaw gateway run --port 18790");
     }
     Failure::new(Exit::Failed, "START", message).next("openclaw doctor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Idle;
+
+    #[test]
+    fn a_quiet_time_begins_once_and_again_after_something_happened() {
+        let mut idle = Idle::default();
+        let looks = [0, 0, 0, 3, 7, 7, 7, 8, 8].map(|changes| idle.begins(changes));
+        assert_eq!(looks, [false, true, false, false, false, true, false, false, true]);
+    }
 }

@@ -135,6 +135,11 @@ impl Runtime {
         self.gateway.addresses()
     }
 
+    /// Returns how often a run began or ended: the same number twice tells of a quiet time.
+    pub(crate) fn changes(&self) -> u64 {
+        self.engine.changes()
+    }
+
     /// Stops everything in the order that loses nothing: no new requests, no
     /// running work, then the store. Unfinished runs go on at the next start.
     pub(crate) async fn stop(self, reason: &str) {

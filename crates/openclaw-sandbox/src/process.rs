@@ -29,6 +29,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Semaphore;
 
 use self::entry::Entry;
+pub use crate::os::code::release_code;
 pub use crate::os::end::kill_self;
 
 use crate::files::Workspace;

@@ -89,21 +89,27 @@ mod tests {
 
     /// Columns that hold one of a few names, with a row that has a good one.
     const NAMED: [(&str, &str, &[&str]); 6] = [
-        ("session(skey, agent, conversation, created_at, updated_at, state)", "'k', 'main', 1, 0, 0, ?1", &[
-            "CREATED", "ACTIVE", "PAUSED", "RESUMING", "CLOSING", "CLOSED",
-        ]),
+        (
+            "session(skey, agent, conversation, created_at, updated_at, state)",
+            "'k', 'main', 1, 0, 0, ?1",
+            &["CREATED", "ACTIVE", "PAUSED", "RESUMING", "CLOSING", "CLOSED"],
+        ),
         (
             "run(session, idem, request_hash, epoch, seq, attempts, accepted_at, owner, status, ended_at)",
             "1, 'i', x'', 1, 1, 1, 0, 'o', ?1, iif(?1 in ('done','failed','cancelled'), 0, null)",
             &["queued", "running", "waiting", "attention", "done", "failed", "cancelled"],
         ),
-        ("step(run, step, epoch, result_seq, kind, state)", "1, 1, 1, 1, 'tool', ?1", &[
-            "intent", "started", "done", "failed", "unknown", "resolved",
-        ]),
+        (
+            "step(run, step, epoch, result_seq, kind, state)",
+            "1, 1, 1, 1, 'tool', ?1",
+            &["intent", "started", "done", "failed", "unknown", "resolved"],
+        ),
         ("step(run, step, epoch, state, kind)", "1, 1, 1, 'intent', ?1", &["model", "tool", "wait", "child"]),
-        ("step(run, step, epoch, kind, state, effect)", "1, 1, 1, 'tool', 'intent', ?1", &[
-            "pure", "idempotent", "keyed", "once",
-        ]),
+        (
+            "step(run, step, epoch, kind, state, effect)",
+            "1, 1, 1, 'tool', 'intent', ?1",
+            &["pure", "idempotent", "keyed", "once"],
+        ),
         (
             "outbox(run, ikey, not_before, at, v, body, owner, provider_id, state)",
             "1, 'k', 0, 0, 1, '', 'o', 'p', ?1",
@@ -118,7 +124,8 @@ mod tests {
             let sql = format!("insert into {columns} values ({values})");
             let insert = |name: &str| {
                 let inserted = db.execute(&sql, [name]);
-                db.execute_batch("delete from session; delete from run; delete from step; delete from outbox;").unwrap();
+                db.execute_batch("delete from session; delete from run; delete from step; delete from outbox;")
+                    .unwrap();
                 inserted
             };
             for name in names {

@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 use openclaw_domain::Timestamp;
 use openclaw_domain::message::Native;
 use openclaw_domain::model::{Completed, Error, ModelEvent, StopReason, Usage};
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
