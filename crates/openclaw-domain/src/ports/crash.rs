@@ -71,12 +71,13 @@ impl Moment {
 }
 
 /// Writes of the store that concern runs.
-const OPERATIONS: [&str; 15] = [
+const OPERATIONS: [&str; 16] = [
     "journal.admit",
     "journal.claim",
     "journal.append",
     "journal.settle_action",
     "journal.keep_checkpoint",
+    "journal.keep_scratch",
     "journal.take_over",
     "journal.renew",
     "outbox.take",
