@@ -5,6 +5,7 @@
 //! a wall-clock limit and a way to stop it. Requests of one session work side by
 //! side; those beyond the agent's limit wait, recorded, in the order they came.
 
+mod files;
 mod registry;
 mod serving;
 mod view;
@@ -37,6 +38,8 @@ const CONTROL_MAX: usize = 64;
 
 /// Where an instance works, and what is special about it.
 pub(crate) struct Quarters {
+    /// Whose they are.
+    pub(crate) instance: InstanceId,
     /// Its files and programs.
     pub(crate) scratch: Scratch,
     /// The terms it works on.

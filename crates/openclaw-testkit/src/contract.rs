@@ -3,8 +3,8 @@
 pub mod compactions;
 pub mod files;
 pub mod journal;
-pub mod leases;
 pub mod kept_scratch;
+pub mod leases;
 pub mod ledger;
 pub mod mailbox;
 pub mod model;

@@ -23,6 +23,7 @@ struct State {
     opened: Vec<InstanceId>,
     closed: Vec<(InstanceId, Keeping)>,
     captures: usize,
+    restored: Vec<(InstanceId, Vec<String>)>,
     is_moving: bool,
 }
 
@@ -81,6 +82,11 @@ impl MemoryScratches {
         self.state().captures
     }
 
+    /// Returns which folders were made from kept files, and the files' paths.
+    pub fn restored(&self) -> Vec<(InstanceId, Vec<String>)> {
+        self.state().restored.clone()
+    }
+
     /// Makes captures say that programs run.
     pub fn move_on(&self, is_moving: bool) {
         self.state().is_moving = is_moving;
@@ -96,10 +102,7 @@ impl Scratches for MemoryScratches {
     async fn open(&self, instance: &InstanceId, _agent: &AgentId, keeping: Keeping) -> Result<Scratch, Fault> {
         let mut state = self.state();
         state.opened.push(instance.clone());
-        let folder = state
-            .folders
-            .entry(instance.clone())
-            .or_insert_with(|| Folder::new(keeping));
+        let folder = state.folders.entry(instance.clone()).or_insert_with(|| Folder::new(keeping));
         Ok(Scratch {
             path: format!("/scratch/{instance}"),
             files: folder.files.clone(),
@@ -149,6 +152,8 @@ impl Scratches for MemoryScratches {
         if state.folders.contains_key(instance) {
             return Ok(false);
         }
+        let paths = restored.files.iter().map(|file| file.path().to_owned()).collect();
+        state.restored.push((instance.clone(), paths));
         let mut folder = Folder { remark: restored.remark, ..Folder::new(keeping) };
         for file in restored.files {
             folder.files.put(file.path(), file.body().clone());

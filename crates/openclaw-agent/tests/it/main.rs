@@ -22,4 +22,5 @@ mod queueing;
 mod recovery;
 mod refusals;
 mod replay;
+mod scratches;
 mod turns;

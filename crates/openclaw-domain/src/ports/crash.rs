@@ -91,8 +91,16 @@ const OPERATIONS: [&str; 16] = [
 ];
 
 /// Points of the engine.
-const ENGINE: [&str; 7] =
-    ["tool_result", "probe_result", "model_text", "model_done", "summary_made", "taken_up", "waiting_claimed"];
+const ENGINE: [&str; 8] = [
+    "tool_result",
+    "probe_result",
+    "model_text",
+    "model_done",
+    "summary_made",
+    "taken_up",
+    "waiting_claimed",
+    "scratch_restored",
+];
 
 /// Every site there is.
 pub const SITES: [Site; OPERATIONS.len() + RunEvent::NAMES.len() + ENGINE.len()] = sites();

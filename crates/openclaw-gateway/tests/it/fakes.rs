@@ -374,7 +374,7 @@ impl Upkeep for EngineRuns {
         let found = runs.get(run).ok_or_else(|| Fault::new(Kind::NotFound, format!("run {run} does not work now")))?;
         let kept = openclaw_domain::Seq(if found.outcome.borrow().is_some() { 9 } else { 3 });
         let head = openclaw_domain::Seq(9);
-        Ok(Snapshotted { run: run.clone(), session: found.session.clone(), kept, head, at: AT })
+        Ok(Snapshotted { run: run.clone(), session: found.session.clone(), kept, head, at: AT, scratch: None })
     }
 
     async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {

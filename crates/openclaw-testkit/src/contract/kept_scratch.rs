@@ -45,12 +45,10 @@ async fn files_come_back_as_they_were_at_a_position(store: &impl Journal) {
     for kept in [&first, &second] {
         store.keep_scratch(&key, &run_id("r1"), Epoch(1), kept.clone()).await.unwrap();
     }
-    assert_eq!([read(0).await, read(1).await, read(2).await, read(9).await], [
-        None,
-        Some(first),
-        Some(second.clone()),
-        Some(second)
-    ]);
+    assert_eq!(
+        [read(0).await, read(1).await, read(2).await, read(9).await],
+        [None, Some(first), Some(second.clone()), Some(second)]
+    );
 }
 
 async fn the_same_position_is_kept_once(store: &impl Journal) {

@@ -40,31 +40,27 @@ pub(in crate::sqlite) fn keep(
     if row.epoch != epoch || kept.seq > row.seq {
         return Err(WorkError::Refused(Error::Fenced(id.clone())));
     }
-    let same = db.prepare_cached("select id from scratch where run = ?1 and seq = ?2")?.query_row(
-        params![row.id, kept.seq.0],
-        |row| row.get(0),
-    );
+    let same = db
+        .prepare_cached("select id from scratch where run = ?1 and seq = ?2")?
+        .query_row(params![row.id, kept.seq.0], |row| row.get(0));
     let mut unused = Shas::default();
     if let Some(same) = same.optional()? {
         take_out(db, same, &mut unused)?;
     }
     let captured = &kept.captured;
-    db.prepare_cached(
-        "insert into scratch(run, seq, at, bytes, left_out, is_moving) values (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        row.id,
-        kept.seq.0,
-        kept.at.0,
-        captured.bytes(),
-        body::inline("what was left out", &captured.left_out)?,
-        captured.is_moving
-    ])?;
+    db.prepare_cached("insert into scratch(run, seq, at, bytes, left_out, is_moving) values (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
+            row.id,
+            kept.seq.0,
+            kept.at.0,
+            captured.bytes(),
+            body::inline("what was left out", &captured.left_out)?,
+            captured.is_moving
+        ])?;
     let scratch = db.last_insert_rowid();
     let mut blob = db.prepare_cached("insert into blob(sha, bytes) values (?1, ?2) on conflict do nothing")?;
-    let mut line = db.prepare_cached(
-        "insert into scratch_file(scratch, path, is_executable, body) values (?1, ?2, ?3, ?4)",
-    )?;
+    let mut line =
+        db.prepare_cached("insert into scratch_file(scratch, path, is_executable, body) values (?1, ?2, ?3, ?4)")?;
     for file in &captured.files {
         blob.execute(params![&file.sha()[..], &file.body()[..]])?;
         line.execute(params![scratch, file.path(), file.is_executable(), &file.sha()[..]])?;

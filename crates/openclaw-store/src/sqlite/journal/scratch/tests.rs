@@ -62,7 +62,8 @@ async fn the_same_content_is_stored_once_and_goes_with_its_last_use() {
     store.change(&key("one"), delete(), None, Timestamp(9)).await.unwrap();
     assert_eq!(number(&store, "select count(*) from blob").await, 2);
     store.change(&key("two"), delete(), None, Timestamp(9)).await.unwrap();
-    let left = "select (select count(*) from blob) + (select count(*) from scratch_file) + (select count(*) from scratch)";
+    let left =
+        "select (select count(*) from blob) + (select count(*) from scratch_file) + (select count(*) from scratch)";
     assert_eq!(number(&store, left).await, 0);
 }
 
@@ -70,9 +71,7 @@ async fn the_same_content_is_stored_once_and_goes_with_its_last_use() {
 async fn a_full_shelf_drops_the_oldest_but_not_what_an_open_run_goes_on_with() {
     let roomy = Shelf { own_max: 9, all_max: 9, bytes_max: 100 };
     // At most one position each, two in all, eight bytes in all.
-    for shelf in
-        [Shelf { own_max: 1, ..roomy }, Shelf { all_max: 2, ..roomy }, Shelf { bytes_max: 8, ..roomy }]
-    {
+    for shelf in [Shelf { own_max: 1, ..roomy }, Shelf { all_max: 2, ..roomy }, Shelf { bytes_max: 8, ..roomy }] {
         let (_folder, store) = store(&["old", "open", "new"]).await;
         shelve(&store, "old", kept(1, &[("a", "1234")]), roomy).await;
         store.append(ending(&key("old"), "old", 3)).await.unwrap();
