@@ -9,7 +9,7 @@ use tokio::process::Child;
 use crate::check;
 use crate::evidence::{Evidence, Violation};
 use crate::home::Fate;
-use crate::scenario::{Between, Act, Say, Scenario};
+use crate::scenario::{Act, Between, Say, Scenario};
 use crate::snapshot::{Snapshot, Watch};
 use crate::tell::tell;
 use crate::world::{Site, World};

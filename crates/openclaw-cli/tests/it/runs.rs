@@ -38,8 +38,10 @@ pub(crate) fn answers(method: &str, params: &Value) -> Option<Value> {
             json!({ "ok": true, "runId": params["runId"], "cancelled": true, "runIds": [params["runId"]] })
         }
         "runs.settle" => json!({ "ok": true, "settled": true }),
-        "runs.snapshot" if params.get("sessionKey").is_none() => json!({ "ok": true, "runId": params["runId"], "seq": 14, "state": "kept",
-            "scratch": { "files": 3, "bytes": 2048, "notKept": 1, "why": "a.iso (is too large)" } }),
+        "runs.snapshot" if params.get("sessionKey").is_none() => {
+            json!({ "ok": true, "runId": params["runId"], "seq": 14, "state": "kept",
+            "scratch": { "files": 3, "bytes": 2048, "notKept": 1, "why": "a.iso (is too large)" } })
+        }
         "runs.events" => {
             json!({ "runId": params["runId"], "sessionKey": "agent:main:main", "after": 2, "hasMore": false,
             "events": [

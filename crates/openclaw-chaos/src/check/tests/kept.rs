@@ -145,7 +145,8 @@ fn read_back(text: &str, is_without_folders: bool, kept: Option<&str>) -> Eviden
     };
     let writes = step("c1", "write", json!({ "path": "w.txt", "content": "by w1\n" }), "written");
     let reads = step("c2", "read", json!({ "path": "w.txt" }), text);
-    let begun: Vec<_> = [(0, accepted), (1, RunEvent::Claimed { owner: "one".into() })].into_iter().chain(writes).collect();
+    let begun: Vec<_> =
+        [(0, accepted), (1, RunEvent::Claimed { owner: "one".into() })].into_iter().chain(writes).collect();
     let whole: Vec<_> = begun.iter().cloned().chain(reads).collect();
     let own = |events: &[(u64, RunEvent)]| Run { id: "w1".into(), session: session.into(), ..run(events, "running") };
     let files = kept.iter().map(|text| ("w.txt".to_owned(), (*text).to_owned())).collect();
