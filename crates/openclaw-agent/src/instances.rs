@@ -120,7 +120,9 @@ pub(crate) fn take_up(shared: &Arc<Shared>, standing: Interrupted, terms: Thread
     shared.waiters.begin(&request.id, &request.session, request.source, Status::Queued, request.input.at);
     let publisher = publisher(shared, &request);
     publisher.publish(Change::Accepted);
-    let serving = Serving { known, standing, first: None, claimed: None, place: None, control: inbox, publisher };
+    // Taken here, not by the task: tasks begin in any order, and the oldest is first.
+    let place = shared.places.of(&request.session, &standing.runtime).try_take();
+    let serving = Serving { known, standing, first: None, claimed: None, place, control: inbox, publisher };
     shared.tasks.spawn(serving.work(shared.clone()));
 }
 

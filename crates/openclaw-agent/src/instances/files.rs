@@ -63,7 +63,7 @@ pub(super) async fn bring_back(
     let Some(restored) = restored else { return Ok(()) };
     let (files, is_told) = (restored.files.len(), restored.remark.is_some());
     if scratches.restore(&known.id, keeping, restored).await? {
-        tracing::warn!(%run, instance = %known.id, files, is_told, "the folder of an instance was made from kept files");
+        tracing::info!(%run, instance = %known.id, files, is_told, "the folder of an instance was made from kept files");
         shared.reach("scratch_restored");
     }
     Ok(())
