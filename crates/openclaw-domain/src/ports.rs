@@ -55,4 +55,4 @@ pub use runs::{Approvals, Questions, Runs};
 pub use scratches::{Keeping, Scratch, ScratchFolder, Scratches};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};
-pub use upkeep::{Compacted, Snapshotted, Upkeep};
+pub use upkeep::{Compacted, Snapshotted, TakeUp, Upkeep};

@@ -20,6 +20,7 @@ mod pool;
 mod positions;
 mod queueing;
 mod recovery;
+mod resume;
 mod refusals;
 mod replay;
 mod turns;

@@ -71,7 +71,7 @@ impl Moment {
 }
 
 /// Writes of the store that concern runs.
-const OPERATIONS: [&str; 15] = [
+const OPERATIONS: [&str; 17] = [
     "journal.admit",
     "journal.claim",
     "journal.append",
@@ -83,6 +83,8 @@ const OPERATIONS: [&str; 15] = [
     "outbox.settle",
     "outbox.orphaned",
     "outbox.retry",
+    "outbox.discard",
+    "outbox.prune",
     "compactions.keep",
     "compactions.undo",
     "sessions.open",

@@ -136,8 +136,16 @@ impl View {
             ))],
             Change::TextKept => vec![Output::Position(self.frame(update, "cursor", json!({})))],
             Change::Resumed => vec![self.agent(update, "lifecycle", json!({ "phase": "resumed" }))],
+            Change::Compacting => vec![self.agent(update, "compaction", payload::compacting())],
+            Change::Compacted { entries, tokens, is_retry } => {
+                let data = payload::compacted(*entries, *tokens, *is_retry);
+                vec![self.agent(update, "compaction", data)]
+            }
+            Change::NotCompacted { reason } => {
+                vec![self.agent(update, "compaction", payload::not_compacted(reason))]
+            }
             // Whoever said it heard so when the run that took it in ended.
-            Change::Compacted { .. } | Change::Carried(_) => Vec::new(),
+            Change::Carried(_) => Vec::new(),
             Change::Steered { input } => {
                 if self.steered.len() < REMEMBERED_MAX {
                     self.steered.push(input.clone());
@@ -324,6 +332,8 @@ fn is_durable(change: &Change) -> bool {
             | Change::TextDelta(_)
             | Change::ThinkingDelta(_)
             | Change::ToolProgress { .. }
+            | Change::Compacting
+            | Change::NotCompacted { .. }
     )
 }
 

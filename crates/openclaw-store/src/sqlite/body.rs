@@ -43,6 +43,22 @@ impl Body {
     }
 }
 
+/// Removes a large body once nothing refers to it: the same text may have been
+/// said elsewhere.
+pub(super) fn release(db: &Connection, sha: &[u8]) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "delete from blob where sha = ?1
+           and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
+           and not exists (select 1 from compaction where typeof(body) = 'blob' and body = ?1)
+           and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
+           and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
+           and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
+           and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)",
+    )?
+    .execute([sha])?;
+    Ok(())
+}
+
 impl ToSql for Body {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match &self.sha {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::{lane, row};
 use crate::sqlite::error::WorkError;
-use crate::sqlite::journal;
+use crate::sqlite::{body, journal};
 
 /// Who ends the runs of a removed session, for the record.
 const REMOVED_BY: &str = "session removed";
@@ -67,18 +67,8 @@ fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
             statement.execute([session])?
         };
     }
-    // The same text may have been said elsewhere.
-    let mut delete = db.prepare_cached(
-        "delete from blob where sha = ?1
-           and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
-           and not exists (select 1 from compaction where typeof(body) = 'blob' and body = ?1)
-           and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
-           and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
-           and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
-           and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)",
-    )?;
     for hash in hashes {
-        delete.execute([hash])?;
+        body::release(db, &hash)?;
     }
     // Gives the pages back to the disk, a bounded number at a time: others wait for this thread.
     let mut vacuum = db.prepare(&format!("pragma incremental_vacuum({VACUUM_PAGES_MAX})"))?;
