@@ -14,6 +14,9 @@ use crate::{link, peek};
 /// States a list can be narrowed to, as the gateway names them.
 const STATES: [&str; 6] = ["pending", "sending", "sent", "failed", "unknown", "discarded"];
 
+/// How the gateway refuses a delivery nobody has to decide about.
+const NOT_OPEN: &str = "DELIVERY_NOT_OPEN";
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -80,18 +83,18 @@ async fn perform(cx: &Cx<'_>, client: &Client, verb: Verb) -> Result<Report, Fai
 }
 
 /// Asks first where sending again may show the message twice.
-async fn retry(cx: &Cx<'_>, client: &Client, id: u64) -> Result<Report, Failure> {
-    let answer = client.call("deliveries.get", json!({ "id": id })).await?;
+async fn retry(cx: &Cx<'_>, client: &Client, number: u64) -> Result<Report, Failure> {
+    let answer = client.call("deliveries.get", json!({ "id": number })).await?;
     let delivery = &answer["delivery"];
     if delivery["state"] == "unknown" {
-        let marks = [("id", id.to_string()), ("channel", peek::text(delivery, "/channel")), ("to", to(delivery))];
+        let marks = [("id", number.to_string()), ("channel", peek::text(delivery, "/channel")), ("to", to(delivery))];
         let marks = marks.each_ref().map(|(name, value)| (*name, value.as_str()));
         cx.confirm(&cx.say(&copy::DELIVERY_RETRY_ASK, &marks)).await?;
     }
-    let answer = client.call("deliveries.retry", json!({ "id": id })).await?;
-    let said = cx.say(&copy::DELIVERY_RETRIED, &[("id", &id.to_string())]);
+    let answer = client.call("deliveries.retry", json!({ "id": number })).await?;
+    let said = cx.say(&copy::DELIVERY_RETRIED, &[("id", &number.to_string())]);
     let report = Report::of(answer).line(Line::marked(Tone::Done, "ok", said));
-    Ok(report.next(format!("openclaw deliveries show {id}")))
+    Ok(report.next(format!("openclaw deliveries show {number}")))
 }
 
 /// Settles one after the other; the first that cannot be settled ends it.
@@ -131,7 +134,10 @@ fn list(cx: &Cx<'_>, answer: &Value) -> Report {
     let report = super::or_empty(cx, Report::of(answer.clone()).items(rows.to_vec()), table, rows.len(), &noun);
     // The newest one that somebody has to decide about.
     match rows.iter().find(|row| is_open(row)) {
-        Some(row) => report.next(format!("openclaw deliveries show {}", peek::text(row, "/id"))),
+        Some(row) => {
+            let number = peek::text(row, "/id");
+            report.next(format!("openclaw deliveries show {number}"))
+        }
         None => report,
     }
 }
@@ -139,8 +145,8 @@ fn list(cx: &Cx<'_>, answer: &Value) -> Report {
 fn show(cx: &Cx<'_>, answer: &Value) -> Report {
     let delivery = &answer["delivery"];
     let (tone, state) = state(&peek::text(delivery, "/state"));
-    let id = peek::text(delivery, "/id");
-    let head = Line::plain(format!("{} {id}  ", cx.say(&copy::NOUN_DELIVERY, &[]))).tone(tone, state);
+    let number = peek::text(delivery, "/id");
+    let head = Line::plain(format!("{} {number}  ", cx.say(&copy::NOUN_DELIVERY, &[]))).tone(tone, state);
     let mut report = Report::of(answer.clone()).line(head.text(format!("  {}", age(cx, delivery, "/at"))));
     let not_after = peek::int(delivery, "/notAfter").map(|at| time::moment(at, cx.flags.utc)).unwrap_or_default();
     let discarded = match peek::text(delivery, "/discardedBy") {
@@ -164,8 +170,8 @@ fn show(cx: &Cx<'_>, answer: &Value) -> Report {
     }
     report = report.line(Line::new()).line(Line::plain(peek::text(delivery, "/text")));
     if is_open(delivery) {
-        report = report.next(format!("openclaw deliveries retry {id}"));
-        report = report.next(format!("openclaw deliveries discard {id}"));
+        report = report.next(format!("openclaw deliveries retry {number}"));
+        report = report.next(format!("openclaw deliveries discard {number}"));
     }
     report
 }
@@ -204,11 +210,11 @@ fn state(state: &str) -> (Tone, String) {
 
 /// Gives the gateway's refusals about deliveries the exit code of their case.
 fn told_by_gateway(mut failure: Failure) -> Failure {
-    match failure.code.as_ref() {
-        "DELIVERY_NOT_FOUND" => failure.exit = Exit::NotFound,
-        "DELIVERY_NOT_OPEN" => failure.exit = Exit::Conflict,
+    failure.exit = match failure.code.as_ref() {
+        "DELIVERY_NOT_FOUND" => Exit::NotFound,
+        code if code == NOT_OPEN => Exit::Conflict,
         _ => return failure,
-    }
+    };
     failure.next = vec!["openclaw deliveries list".to_owned()];
     failure
 }
