@@ -292,7 +292,10 @@ async fn a_compaction_that_does_not_fit_the_transcript_is_taken_back() {
     first.engine.shutdown().await;
     let id = store.get(&session()).await.unwrap().unwrap().id;
     let summary = Summary { gist: "wrong".into(), ..Summary::default() };
-    store.keep(&session(), &id, Compaction { turns: 3, through: 2, summary, tokens: None }, Timestamp(5)).await.unwrap();
+    store
+        .keep(&session(), &id, Compaction { turns: 3, through: 2, summary, tokens: None }, Timestamp(5))
+        .await
+        .unwrap();
     let mut setup = Setup::new(answering("x"));
     (setup.store, setup.owner) = (store.clone(), "boot-2");
     let second = setup.build();

@@ -129,7 +129,8 @@ impl Setup {
             deliveries: Deliveries {
                 outbox: self.store.clone(),
                 couriers: self.couriers,
-                kept: Duration::from_secs(900), retention: self.retention,
+                kept: Duration::from_secs(900),
+                retention: self.retention,
             },
         };
         let options = Options {

@@ -20,7 +20,7 @@ mod pool;
 mod positions;
 mod queueing;
 mod recovery;
-mod resume;
 mod refusals;
 mod replay;
+mod resume;
 mod turns;

@@ -10,7 +10,7 @@ use openclaw_domain::runtime::Concurrency;
 use openclaw_domain::{Change, Kind, RunEvent, RunRequest, Timestamp};
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
-use openclaw_testkit::{AskAll, FakeTool, Latch, ScriptedModel};
+use openclaw_testkit::{AskAll, FakeTool, FlawedJournal, Latch, ScriptedModel};
 use serde_json::json;
 
 use crate::harness::{Rig, Setup, request, run, session, soon};
@@ -30,6 +30,24 @@ async fn record(store: &Store, id: &str) -> RunRecord {
     runs.into_iter().find(|record| record.id == run(id)).unwrap()
 }
 
+/// The next write of a run's owner.
+fn batch_of(record: &RunRecord) -> Batch {
+    Batch {
+        session: session(),
+        run: record.id.clone(),
+        epoch: record.epoch,
+        first: record.seq.next(),
+        events: Vec::new(),
+        entries: Vec::new(),
+        amended: None,
+        status: None,
+        outcome: None,
+        deliveries: Vec::new(),
+        at: Timestamp(1),
+        durability: Durability::Barrier,
+    }
+}
+
 /// Records an end as the owner of a run would.
 async fn end_as_its_owner(store: &Store, id: &str, text: &str) -> Outcome {
     let record = record(store, id).await;
@@ -44,18 +62,10 @@ async fn end_as_its_owner(store: &Store, id: &str, text: &str) -> Outcome {
         ended_at: Timestamp(1),
     };
     let batch = Batch {
-        session: session(),
-        run: run(id),
-        epoch: record.epoch,
-        first: record.seq.next(),
         events: vec![RunEvent::Ended { outcome: Box::new(outcome.clone()) }],
-        entries: Vec::new(),
-        amended: None,
         status: Some(Status::Done),
         outcome: Some(Box::new(outcome.clone())),
-        deliveries: Vec::new(),
-        at: Timestamp(1),
-        durability: Durability::Barrier,
+        ..batch_of(&record)
     };
     store.append(batch).await.unwrap();
     outcome
@@ -117,6 +127,57 @@ async fn input_that_joined_too_late_to_be_used_is_a_turn_of_its_own() {
     assert_eq!(second.ended("r2").await.text, "and this is for you");
     second.idle().await;
     assert_eq!(record(&first.store, "r2").await.status, Status::Done);
+}
+
+#[tokio::test]
+async fn a_run_whose_claim_is_refused_for_now_is_claimed_again_and_its_session_waits() {
+    let first = left_by("boot-1").await;
+    let mut setup = Setup::new(ScriptedModel::new([Turn::say("hello"), Turn::say("next")]));
+    (setup.owner, setup.store) = ("boot-2", first.store.clone());
+    setup.journal = Some(Arc::new(FlawedJournal::new(setup.store.clone()).refusing_claims(1)));
+    let second = setup.build();
+    second.engine.recover().await.unwrap();
+    // The actor waits to read the run again.
+    second.clock.wait_for_sleepers(1).await;
+    soon("the refusal", async || second.start("r2", "too early").await.is_err()).await;
+    second.clock.advance(Duration::from_secs(1)).await;
+    assert_eq!(second.ended("r1").await.text, "hello");
+    second.start("r3", "now").await.unwrap();
+    assert_eq!(second.ended("r3").await.text, "next");
+    assert_eq!(record(&first.store, "r1").await.status, Status::Done);
+}
+
+#[tokio::test]
+async fn a_run_that_moved_on_and_cannot_be_read_again_is_read_later() {
+    let first = left_by("boot-1").await;
+    let journal = Arc::new(FlawedJournal::new(first.store.clone()));
+    let door = Latch::new();
+    let turns = [Turn::new().text("busy").hold(&door), Turn::say("hello")];
+    let mut setup = Setup::new(ScriptedModel::new(turns));
+    (setup.owner, setup.store) = ("boot-2", first.store.clone());
+    setup.journal = Some(journal.clone());
+    setup.concurrency = Concurrency { runs_max: 1, ..Concurrency::default() };
+    let second = setup.build();
+    let other = RunRequest { session: "agent:main:other".parse().unwrap(), ..request("o1", "hi", QueueMode::Followup) };
+    second.engine.start(other).await.unwrap();
+    second.recorder.wait_for(|update| matches!(update.change, Change::TextDelta(_))).await;
+    second.engine.recover().await.unwrap();
+    soon("it to be read", async || journal.checkpoints_read() > 0).await;
+    // The old owner's last write lands after that.
+    let left = record(&first.store, "r1").await;
+    let late = Batch {
+        events: vec![RunEvent::ModelDelta { text: "hm".to_owned() }],
+        status: None,
+        outcome: None,
+        ..batch_of(&left)
+    };
+    first.store.append(late).await.unwrap();
+    journal.fail_to_read(1);
+    door.open();
+    soon("the first try", async || journal.checkpoints_read() > 1).await;
+    second.clock.wait_for_sleepers(1).await;
+    second.clock.advance(Duration::from_secs(1)).await;
+    assert_eq!(second.ended("r1").await.text, "hello");
 }
 
 /// A run in the middle of its work whose process is gone.

@@ -47,7 +47,12 @@ fn rig(folder: &std::path::Path, owner: &str, model: ScriptedModel) -> Rig {
         variables: kept.clone(),
         memories: kept.clone(),
         grants: kept.clone(),
-        deliveries: Deliveries { outbox: kept, couriers: Vec::new(), kept: Duration::from_secs(900), retention: Retention::default() },
+        deliveries: Deliveries {
+            outbox: kept,
+            couriers: Vec::new(),
+            kept: Duration::from_secs(900),
+            retention: Retention::default(),
+        },
         clock: Arc::new(clock) as Arc<dyn Clock>,
     };
     let options = Options {

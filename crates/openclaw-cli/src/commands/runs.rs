@@ -234,7 +234,7 @@ fn told_by_gateway(mut failure: Failure) -> Failure {
         "RUN_WAITS" => {
             failure.exit = Exit::Waits;
             let answers = particular(&failure, "/details/waitsFor").into_iter().flatten();
-            failure.next = answers.map(|waits| peek::text(waits, "/next")).filter(|next| !next.is_empty()).collect();
+            failure.next = answers.flat_map(answering).collect();
             failure.next.push("openclaw runs list --active".to_owned());
         }
         "RUN_ENDED" => {
@@ -247,6 +247,17 @@ fn told_by_gateway(mut failure: Failure) -> Failure {
         _ => {}
     }
     failure
+}
+
+/// Returns the commands that answer what a run waits for, one for each answer.
+fn answering(waits: &Value) -> Vec<String> {
+    let next = peek::text(waits, "/next");
+    let answers = peek::list(waits, "/answers").iter().filter_map(Value::as_str);
+    match next.rsplit_once(' ') {
+        Some((command, _)) if waits["answers"].is_array() => answers.map(|it| format!("{command} {it}")).collect(),
+        Some(_) => vec![next],
+        None => Vec::new(),
+    }
 }
 
 fn particular<'a>(failure: &'a Failure, pointer: &str) -> Option<&'a Vec<Value>> {

@@ -91,7 +91,8 @@ impl Talk {
         let lang = self.options.lang;
         put(own::COMPACTING.in_lang(lang)).await;
         let params = json!({"key": self.options.session_key});
-        let call = Call { method: "sessions.compact".to_owned(), params, timeout: Some(SUMMARY_MAX), ..Call::default() };
+        let call =
+            Call { method: "sessions.compact".to_owned(), params, timeout: Some(SUMMARY_MAX), ..Call::default() };
         match self.client.perform(call).await {
             Ok(answer) => put_all(compacted(lang, &answer)).await,
             Err(error) => self.not_done(error).await?,

@@ -116,7 +116,10 @@ fn an_answer_goes_to_the_channel_that_is_named() {
     let outcome = world.run("agent hello --deliver --channel webhook --reply-to ann");
     assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
     let asked = &calls(&world, "agent")[0];
-    assert_eq!((&asked["deliver"], &asked["channel"], &asked["replyTo"]), (&json!(true), &json!("webhook"), &json!("ann")));
+    assert_eq!(
+        (&asked["deliver"], &asked["channel"], &asked["replyTo"]),
+        (&json!(true), &json!("webhook"), &json!("ann"))
+    );
     for line in ["agent hello --deliver", "agent hello --channel webhook"] {
         assert_eq!(World::healthy().run(line).exit, Exit::Usage, "{line}");
     }

@@ -131,16 +131,22 @@ fn refused(message: &'static str, details: Value) -> crate::world::Outcome {
 #[test]
 fn a_run_that_waits_and_one_that_has_ended_say_what_to_do_and_have_their_exit_codes() {
     let approval = json!({ "kind": "approval", "id": "p1", "name": "exec", "next": "openclaw approvals allow p1" });
-    let question = json!({ "kind": "question", "id": "q1", "name": "pay", "next": "openclaw approvals answer q1 happened" });
-    let waits = refused("run goes on once this is answered", json!({ "code": "RUN_WAITS", "waitsFor": [approval, question] }));
+    let question = json!({ "kind": "question", "id": "q1", "name": "pay", "next": "openclaw approvals answer q1 happened",
+        "answers": ["happened", "not-happened", "unknown"] });
+    let waits =
+        refused("run goes on once this is answered", json!({ "code": "RUN_WAITS", "waitsFor": [approval, question] }));
     assert_eq!(waits.exit, Exit::Waits);
-    for next in ["openclaw approvals allow p1", "openclaw approvals answer q1 happened"] {
+    for next in ["approvals allow p1", "approvals answer q1 happened", "approvals answer q1 not-happened"] {
         assert!(waits.err.contains(next), "{next}: {}", waits.err);
     }
     let details = json!({ "code": "RUN_ENDED", "next": "openclaw replay r_7Kq2xx00 --from 1 --live" });
     let ended = refused("run r_7Kq2xx00 has ended: it is done", details);
     assert_eq!(ended.exit, Exit::Conflict);
-    assert!(ended.err.contains("it is done") && ended.err.contains("replay r_7Kq2xx00 --from 1 --live"), "{}", ended.err);
+    assert!(
+        ended.err.contains("it is done") && ended.err.contains("replay r_7Kq2xx00 --from 1 --live"),
+        "{}",
+        ended.err
+    );
     let gone = refused("there is no run r_7K", json!({ "code": "RUN_NOT_FOUND" }));
     assert_eq!(gone.exit, Exit::NotFound);
 }

@@ -5,6 +5,7 @@
 //! the chat frame of one update share it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::Selected;
@@ -110,10 +111,7 @@ impl View {
             }
             Change::ToolStarted(call) => self.tool_started(update, call),
             Change::ToolProgress { call, progress } => self.tool_progress(update, call.as_str(), progress),
-            Change::ToolEnded { call, result, took } => {
-                let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                self.tool_ended(update, call, result, millis)
-            }
+            Change::ToolEnded { call, result, took } => self.tool_ended(update, call, result, *took),
             Change::ApprovalRequested(approval) => vec![Output::Approvals(Frame::new(
                 names::APPROVAL_REQUESTED,
                 &convert::approval::requested(approval),
@@ -138,8 +136,7 @@ impl View {
             Change::Resumed => vec![self.agent(update, "lifecycle", json!({ "phase": "resumed" }))],
             Change::Compacting => vec![self.agent(update, "compaction", payload::compacting())],
             Change::Compacted { entries, tokens, is_retry } => {
-                let data = payload::compacted(*entries, *tokens, *is_retry);
-                vec![self.agent(update, "compaction", data)]
+                vec![self.agent(update, "compaction", payload::compacted(*entries, *tokens, *is_retry))]
             }
             Change::NotCompacted { reason } => {
                 vec![self.agent(update, "compaction", payload::not_compacted(reason))]
@@ -218,8 +215,8 @@ impl View {
         }
     }
 
-    fn tool_ended(&mut self, update: &RunUpdate, call: &ToolCall, result: &ToolResult, millis: u64) -> Vec<Output> {
-        let id = call.id.as_str();
+    fn tool_ended(&mut self, update: &RunUpdate, call: &ToolCall, result: &ToolResult, took: Duration) -> Vec<Output> {
+        let (id, millis) = (call.id.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         if !result.is_error() && self.tools.len() < REMEMBERED_MAX && !self.tools.contains(&call.name) {
             self.tools.push(call.name.clone());
         }

@@ -60,6 +60,8 @@ async fn find(cx: &Cx, id: u64) -> Result<DeliveryRecord, ErrorBody> {
 /// Refuses what is only for deliveries somebody has to decide about.
 fn not_open(record: &DeliveryRecord) -> ErrorBody {
     let (id, state) = (record.id, record.state.as_str());
-    invalid(format!("delivery {id} is {state}; only one that failed or may not have arrived can be settled or sent again"))
-        .with_details(json!({ "code": "DELIVERY_NOT_OPEN", "id": id, "state": state }))
+    invalid(format!(
+        "delivery {id} is {state}; only one that failed or may not have arrived can be settled or sent again"
+    ))
+    .with_details(json!({ "code": "DELIVERY_NOT_OPEN", "id": id, "state": state }))
 }

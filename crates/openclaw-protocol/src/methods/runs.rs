@@ -74,12 +74,10 @@ pub static DELIVERIES_LIST: Method = Method::new("deliveries.list", Scope::Read,
 static DELIVERY_PARAMS: &[Field] = &[required("id", integer(0, i64::MAX))];
 
 /// Sends a delivery again.
-pub static DELIVERIES_RETRY: Method =
-    Method::new("deliveries.retry", Scope::Write, Shape::closed(DELIVERY_PARAMS));
+pub static DELIVERIES_RETRY: Method = Method::new("deliveries.retry", Scope::Write, Shape::closed(DELIVERY_PARAMS));
 
 /// Tells about one delivery.
 pub static DELIVERIES_GET: Method = Method::new("deliveries.get", Scope::Read, Shape::closed(DELIVERY_PARAMS));
 
 /// Settles a delivery that failed or may not have arrived, without sending it.
-pub static DELIVERIES_DISCARD: Method =
-    Method::new("deliveries.discard", Scope::Write, Shape::closed(DELIVERY_PARAMS));
+pub static DELIVERIES_DISCARD: Method = Method::new("deliveries.discard", Scope::Write, Shape::closed(DELIVERY_PARAMS));

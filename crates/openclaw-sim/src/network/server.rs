@@ -84,7 +84,12 @@ fn engine(world: &Arc<World>, feeds: &Arc<Feeds>, boot: u32) -> Arc<Engine> {
         variables: store.clone(),
         memories: store.clone(),
         grants: store.clone(),
-        deliveries: Deliveries { outbox: store.clone(), couriers: Vec::new(), kept: Duration::from_secs(900), retention: Retention::default() },
+        deliveries: Deliveries {
+            outbox: store.clone(),
+            couriers: Vec::new(),
+            kept: Duration::from_secs(900),
+            retention: Retention::default(),
+        },
     };
     let options = Options {
         owner: format!("boot-{boot}"),

@@ -107,7 +107,8 @@ pub fn engine(parts: &Parts, owner: &str) -> Arc<Engine> {
         deliveries: Deliveries {
             outbox: parts.stores.outbox.clone(),
             couriers: Vec::new(),
-            kept: Duration::from_secs(900), retention: Retention::default(),
+            kept: Duration::from_secs(900),
+            retention: Retention::default(),
         },
     };
     let options = Options {
