@@ -158,7 +158,9 @@ async fn a_call_whose_outcome_a_kill_hid_is_asked_about_and_the_run_goes_on_with
     let (mut stream, mut read) = (follow(&home, "k1"), Read::default());
     read.until(&mut stream, |read| read.names.iter().any(|name| name == "tool_started")).await;
     let ran = home.workspace().join("ran.txt");
-    crate::home::until("the command", || ran.exists());
+    // The shell makes the file before it runs the command that writes.
+    let has_run = || std::fs::read_to_string(&ran).is_ok_and(|text| text.ends_with('\n'));
+    crate::home::until("the command", has_run);
     gateway.kill();
     let (home, gateway) = start(home).await;
     read.until(&mut stream, |read| read.names.last().is_some_and(|name| name == "tool_unsure")).await;

@@ -5,6 +5,7 @@ use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::{CallId, Epoch, Seq, SessionKey};
 use openclaw_domain::message::{ToolResult, ToolStatus, UserTurn};
 use openclaw_domain::ports::{Admission, Batch, Durability, Journal, JournalError, Outbox, Sessions};
+use openclaw_domain::run::Outcome;
 use openclaw_domain::session::{EntryQuery, SessionChange};
 use openclaw_domain::tool::Effect;
 use openclaw_testkit::contract::journal::{admission, batch, ending, key, run_id};
@@ -484,4 +485,69 @@ async fn a_refused_write_leaves_the_others_of_its_group() {
 
 fn batch_of(key: &SessionKey, first: u64) -> Batch {
     Batch { events: vec![RunEvent::DeadlinePassed], ..batch(key, "r1", first) }
+}
+
+/// Returns the outcome of a session's only run.
+async fn outcome(store: &Store, name: &str) -> Result<Option<Outcome>, JournalError> {
+    Ok(store.runs(Some(&key(name)), false, 2).await?.remove(0).outcome)
+}
+
+/// Ends a run and returns what its record says.
+async fn end(store: &Store, name: &str, text: &str, has_event: bool) -> Outcome {
+    let key = key(name);
+    store.admit(admission(&key, "r", "go")).await.unwrap();
+    let mut last = ending(&key, "r", 3);
+    last.outcome.as_mut().unwrap().text = text.to_owned();
+    let told = RunEvent::Ended { outcome: last.outcome.clone().unwrap() };
+    last.events = if has_event { vec![RunEvent::DeadlinePassed, told] } else { vec![RunEvent::DeadlinePassed] };
+    let expected = last.outcome.clone();
+    store.append(last).await.unwrap();
+    let found = outcome(store, name).await.unwrap();
+    assert_eq!(found, expected.map(|outcome| *outcome), "{name}");
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn an_outcome_stands_in_the_event_that_tells_of_it_and_nowhere_else() {
+    let (_folder, store) = store();
+    let large = "long ".repeat(4000);
+    end(&store, "short", "ok", true).await;
+    end(&store, "large", &large, true).await;
+    end(&store, "untold", "ok", false).await;
+    end(&store, "large-untold", &large, false).await;
+    assert_eq!(number(&store, "select count(*) from run where typeof(outcome) = 'integer'").await, 2);
+    let texts = "select count(*) from blob where instr(bytes, 'long ') > 0";
+    assert_eq!(number(&store, texts).await, 2, "the text of the event, and of the outcome that has none");
+}
+
+#[tokio::test]
+async fn an_outcome_that_earlier_versions_kept_in_its_run_is_read() {
+    let (_folder, store) = store();
+    let told = end(&store, "old", "ok", true).await;
+    let json = serde_json::to_string(&told).unwrap();
+    let as_before = move |db: &Connection| Ok::<_, Never>(db.execute("update run set outcome = ?1", [&json])?);
+    store.write("test", Durability::Barrier, as_before).await.unwrap();
+    assert_eq!(outcome(&store, "old").await.unwrap(), Some(told));
+}
+
+#[tokio::test]
+async fn an_outcome_that_its_event_contradicts_is_refused() {
+    let (_folder, store) = store();
+    let key = key("two-faced");
+    store.admit(admission(&key, "r", "go")).await.unwrap();
+    let mut last = ending(&key, "r", 3);
+    let mut other = last.outcome.clone().unwrap();
+    other.iterations += 1;
+    last.events = vec![RunEvent::Ended { outcome: other }];
+    let error = store.append(last).await.unwrap_err().to_string();
+    assert!(error.contains("different things"), "{error}");
+}
+
+#[tokio::test]
+async fn an_outcome_that_points_to_another_event_is_damage() {
+    let (_folder, store) = store();
+    end(&store, "lost", "ok", true).await;
+    sql(&store, "update run set outcome = (select min(gsn) from ev)").await.unwrap();
+    let error = outcome(&store, "lost").await.unwrap_err().to_string();
+    assert!(error.contains("does not hold the run's end"), "{error}");
 }

@@ -187,8 +187,9 @@ async fn an_answer_outlives_the_childs_transcript(store: &(impl Journal + Sessio
     let (parent, child) = family(store).await;
     let mut large = ending(&child, "r1", 3);
     let text = "大".repeat(50_000);
-    if let Some(outcome) = &mut large.outcome {
+    if let (Some(RunEvent::Ended { outcome: told }), Some(outcome)) = (large.events.last_mut(), &mut large.outcome) {
         outcome.text.clone_from(&text);
+        told.clone_from(outcome);
     }
     store.append(large).await.unwrap();
     let delete = SessionChange::Delete { transcript: true };

@@ -110,7 +110,7 @@ impl NewRun {
         let mut seq = Seq(0);
         for (epoch, lines) in [(Epoch(0), &self.accepted), (Epoch(1), &self.claimed)] {
             lines.note(db, run, seq, epoch)?;
-            seq = lines.write(db, run, seq, epoch, self.at)?;
+            seq = lines.write(db, run, seq, epoch, self.at)?.last;
         }
         Ok(seq)
     }
@@ -149,15 +149,14 @@ impl NewRun {
     }
 
     fn known(&self, db: &Connection, lane: &Lane) -> Result<Written, WorkError<Error>> {
-        let columns = run::COLUMNS;
+        let (columns, joined) = (run::COLUMNS, run::JOINED);
         let sql = format!(
-            "select {columns}, r.request_hash from run r join session s on s.id = r.session
-             left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+            "select {columns}, r.request_hash from run r {joined}
              where r.session = ?1 and r.idem = ?2"
         );
         let (record, hash) = db
             .prepare_cached(&sql)?
-            .query_row(params![lane.id, self.id.as_str()], |row| Ok((run::record(row)?, row.get::<_, Vec<u8>>(10)?)))?;
+            .query_row(params![lane.id, self.id.as_str()], |row| Ok((run::record(row)?, row.get::<_, Vec<u8>>(11)?)))?;
         if hash != self.hash {
             return Err(WorkError::Refused(Error::Mismatch(self.id.clone())));
         }

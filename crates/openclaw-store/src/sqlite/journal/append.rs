@@ -3,13 +3,12 @@
 use openclaw_domain::conversation::Turn;
 use openclaw_domain::event::{RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
-use openclaw_domain::model::Usage;
 use openclaw_domain::ports::{Batch, JournalError as Error};
-use openclaw_domain::run::Status;
+use openclaw_domain::run::{Outcome, Status};
 use rusqlite::{Connection, params};
 
-use super::line::Lines;
-use super::run::{self, RunRow};
+use super::line::{Lines, Place};
+use super::run::{self, KeptOutcome, RunRow};
 use super::{admit, broken_rule, mail};
 use crate::sqlite::body::Body;
 use crate::sqlite::compactions;
@@ -28,7 +27,7 @@ pub(super) struct Addition {
     entries: Vec<Body>,
     amended: Option<(u64, Body)>,
     status: Option<Status>,
-    outcome: Option<(Body, Usage)>,
+    outcome: Option<Box<Outcome>>,
     compactions: Vec<compactions::New>,
     deliveries: Vec<outbox::Planned>,
     at: Timestamp,
@@ -55,10 +54,11 @@ pub(super) fn prepare(batch: Batch) -> Result<(Addition, Vec<Turn>), WorkError<E
         Some((n, turn)) => Some((n, Body::of("a turn", &turn)?)),
         None => None,
     };
-    let outcome = match outcome {
-        Some(outcome) => Some((Body::of("the outcome", &outcome)?, outcome.usage)),
-        None => None,
-    };
+    if let (Some(RunEvent::Ended { outcome: told }), Some(outcome)) = (events.last(), &outcome)
+        && told != outcome
+    {
+        return Err(broken_rule(format!("run {run}: its end and its outcome say different things")));
+    }
     let deliveries = deliveries.iter().map(outbox::Planned::of).collect::<Result<_, _>>()?;
     let addition = Addition {
         session,
@@ -88,8 +88,8 @@ impl Addition {
         let row = run::require(db, &self.session, &self.run)?;
         self.check(&row)?;
         self.lines.note(db, row.id, row.seq, self.epoch)?;
-        let seq = self.lines.write(db, row.id, row.seq, self.epoch, self.at)?;
-        self.update_run(db, &row, seq)?;
+        let place = self.lines.write(db, row.id, row.seq, self.epoch, self.at)?;
+        self.update_run(db, &row, place)?;
         // The summary of an instance is about its own conversation, which is no part of the session's.
         for compaction in self.compactions.iter().filter(|_| !row.is_instance) {
             compaction.write(db, row.lane.id, row.lane.conversation, Some(self.run.as_str()), self.at)?;
@@ -122,17 +122,15 @@ impl Addition {
         Ok(())
     }
 
-    fn update_run(&self, db: &Connection, row: &RunRow, seq: Seq) -> Result<(), WorkError<Error>> {
+    fn update_run(&self, db: &Connection, row: &RunRow, place: Place) -> Result<(), WorkError<Error>> {
+        let seq = place.last;
         let Some(status) = self.status else {
             db.prepare_cached("update run set seq = ?2 where id = ?1")?.execute(params![row.id, seq.0])?;
             return Ok(());
         };
-        let outcome = self.outcome.as_ref().map(|(body, _)| body);
-        if let Some(body) = outcome {
-            body.place(db)?;
-        }
-        if let (Some(body), true) = (outcome, row.has_parent) {
-            mail::post(db, row.id, body, self.at)?;
+        let kept = self.outcome.as_ref().map(|outcome| KeptOutcome::of(db, place.end, outcome)).transpose()?;
+        if let (Some(outcome), true) = (&self.outcome, row.has_parent) {
+            mail::post(db, row.id, outcome, self.at)?;
         }
         // Who owned a run that ended, or that went back to the queue, no longer matters.
         let gives_up = status.is_final() || status == Status::Queued;
@@ -143,7 +141,7 @@ impl Addition {
                         owner = iif(?6, null, owner), lease_until = iif(?6, null, lease_until)
                  where id = ?1",
             )?
-            .execute(params![row.id, seq.0, status.as_str(), outcome, ended_at, gives_up]);
+            .execute(params![row.id, seq.0, status.as_str(), kept, ended_at, gives_up]);
         match updated {
             Err(error) if admit::is_constraint(&error) => Err(admit::busy(db, &row.lane, &self.session, &self.run)?),
             updated => updated.map(drop).map_err(WorkError::from),
@@ -166,8 +164,8 @@ impl Addition {
         }
         let push = |turn| lane.push(db, Some(self.run.as_str()), turn, self.at);
         let numbers = self.entries.iter().map(push).collect::<rusqlite::Result<_>>()?;
-        if let Some((_, usage)) = &self.outcome {
-            lane.spend(usage);
+        if let Some(outcome) = &self.outcome {
+            lane.spend(&outcome.usage);
         }
         lane.save(db, self.at)?;
         Ok(numbers)

@@ -50,7 +50,7 @@ impl Claim {
             return Err(WorkError::Refused(Error::Fenced(self.run.clone())));
         }
         let epoch = Epoch(row.epoch.0 + 1);
-        let seq = self.lines.write(db, row.id, row.seq, epoch, last_write(db, row.id)?)?;
+        let seq = self.lines.write(db, row.id, row.seq, epoch, last_write(db, row.id)?)?.last;
         let updated = db
             .prepare_cached(&format!(
                 // Whoever waits for a person waits on: a new owner answers nothing.

@@ -7,8 +7,8 @@ use openclaw_domain::run::{End, Outcome};
 use rusqlite::{Connection, params};
 
 use super::line::Lines;
+use super::run::KeptOutcome;
 use super::{mail, step};
-use crate::sqlite::body::Body;
 use crate::sqlite::error::Failure;
 
 /// Cancels every run of a session that has not ended. Each is claimed first, so
@@ -30,14 +30,13 @@ pub(in crate::sqlite) fn cancel_open_runs(
         let lines = Lines::of(&[claimed, RunEvent::Ended { outcome: Box::new(outcome.clone()) }])?;
         step::over(db, run, true)?;
         let ended = lines.write(db, run, seq, epoch, at)?;
-        let outcome = Body::of("the outcome", &outcome)?;
-        outcome.place(db)?;
+        let kept = KeptOutcome::of(db, ended.end, &outcome)?;
         db.prepare_cached(
             "update run set status = 'cancelled', epoch = ?2, seq = ?3, outcome = ?4, ended_at = ?5, owner = null,
                     lease_until = null
              where id = ?1",
         )?
-        .execute(params![run, epoch.0, ended.0, outcome, at.0])?;
+        .execute(params![run, epoch.0, ended.last.0, kept, at.0])?;
         mail::post(db, run, &outcome, at)?;
     }
     Ok(())

@@ -13,10 +13,9 @@ const KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
 
 /// Returns the run that a message became.
 pub(super) fn first(db: &Connection, inbound: &Inbound) -> rusqlite::Result<Option<RunRecord>> {
-    let columns = run::COLUMNS;
+    let (columns, joined) = (run::COLUMNS, run::JOINED);
     db.prepare_cached(&format!(
-        "select {columns} from inbox i join run r on r.id = i.run join session s on s.id = r.session
-         left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+        "select {columns} from inbox i join run r on r.id = i.run {joined}
          where i.channel = ?1 and i.account = ?2 and i.ext_id = ?3"
     ))?
     .query_row([&inbound.channel, &inbound.account, &inbound.message], run::record)

@@ -19,6 +19,17 @@ pub(in crate::sqlite) struct Lines {
     rows: Vec<Shared>,
     /// What events say about tool calls, with their offsets.
     facts: Vec<(u64, ToolFact)>,
+    /// The last one is the run's end.
+    has_end: bool,
+}
+
+/// Where events were written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The position of the last one.
+    pub(super) last: Seq,
+    /// The row that holds the run's end.
+    pub(super) end: Option<i64>,
 }
 
 /// A row of one event, or of several short ones.
@@ -46,6 +57,7 @@ impl Lines {
             lines.facts.extend(ToolFact::of(event)?.map(|fact| (offset, fact)));
         }
         lines.rows.extend(row.close());
+        lines.has_end = matches!(events.last(), Some(RunEvent::Ended { .. }));
         Ok(lines)
     }
 
@@ -69,8 +81,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Writes the events after position `last`; returns the position of the last
-    /// one. A taken position is a constraint failure.
+    /// Writes the events after position `last`. A taken position is a constraint failure.
     pub(super) fn write(
         &self,
         db: &Connection,
@@ -78,7 +89,7 @@ impl Lines {
         last: Seq,
         epoch: Epoch,
         at: Timestamp,
-    ) -> rusqlite::Result<Seq> {
+    ) -> rusqlite::Result<Place> {
         for row in &self.rows {
             row.body.place(db)?;
             db.prepare_cached(
@@ -94,7 +105,8 @@ impl Lines {
                 row.body
             ])?;
         }
-        Ok(Seq(last.0 + self.len()))
+        let end = self.has_end.then(|| db.last_insert_rowid());
+        Ok(Place { last: Seq(last.0 + self.len()), end })
     }
 }
 

@@ -7,11 +7,11 @@
 use openclaw_domain::event::VERSION;
 use openclaw_domain::ids::{CallId, RunId, SessionKey, Timestamp};
 use openclaw_domain::ports::Mail;
-use openclaw_domain::run::Parent;
+use openclaw_domain::run::{Outcome, Parent};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::sqlite::body::{self, Body};
-use crate::sqlite::error::damaged;
+use crate::sqlite::error::{Failure, damaged};
 
 /// Most letters of one answer; a run has far fewer open calls.
 const ROWS_MAX: usize = 1000;
@@ -28,17 +28,22 @@ pub(super) fn parent(db: &Connection, parent: &Parent) -> rusqlite::Result<Optio
 
 /// Puts the outcome of a run before its parent, unless the parent has ended or
 /// its call was answered some other way.
-pub(super) fn post(db: &Connection, run: i64, outcome: &Body, at: Timestamp) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "insert into mail(run, call, session, child, at, v, body)
+pub(super) fn post(db: &Connection, run: i64, outcome: &Outcome, at: Timestamp) -> Result<(), Failure> {
+    let body = Body::of("the outcome", outcome)?;
+    let posted = db
+        .prepare_cached(
+            "insert into mail(run, call, session, child, at, v, body)
          select p.id, r.parent_call, s.skey, r.idem, ?2, ?3, ?4
          from run r join session s on s.id = r.session join run p on p.id = r.parent
          where r.id = ?1 and p.ended_at is null
            and not exists (select 1 from step t where t.run = p.id and t.call = r.parent_call
                            and t.result_seq is not null)
          on conflict do nothing",
-    )?
-    .execute(params![run, at.0, VERSION, outcome])?;
+        )?
+        .execute(params![run, at.0, VERSION, body])?;
+    if posted > 0 {
+        body.place(db)?;
+    }
     Ok(())
 }
 

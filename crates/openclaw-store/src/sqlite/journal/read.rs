@@ -70,10 +70,9 @@ pub(super) fn runs(
 ) -> rusqlite::Result<Vec<RunRecord>> {
     let (open, rows_max) = if unfinished_only { ("and r.ended_at is null", UNFINISHED_MAX) } else { ("", ROWS_MAX) };
     let of_session = if session.is_some() { "and s.skey = ?2" } else { "and ?2 is null" };
-    let columns = run::COLUMNS;
+    let (columns, joined) = (run::COLUMNS, run::JOINED);
     let sql = format!(
-        "select {columns} from run r join session s on s.id = r.session
-         left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+        "select {columns} from run r {joined}
          where s.removed_at is null {open} {of_session} order by r.id desc limit ?1"
     );
     db.prepare_cached(&sql)?
@@ -96,10 +95,9 @@ pub(super) fn unfinished(
 
 /// Returns runs whose lease has expired, the longest expired first.
 pub(super) fn expired(db: &Connection, limit: usize) -> rusqlite::Result<Vec<RunRecord>> {
-    let columns = run::COLUMNS;
+    let (columns, joined) = (run::COLUMNS, run::JOINED);
     let sql = format!(
-        "select {columns} from run r join session s on s.id = r.session
-         left join blob b on typeof(r.outcome) = 'blob' and b.sha = r.outcome
+        "select {columns} from run r {joined}
          where r.ended_at is null and r.lease_until < {NOW} and s.removed_at is null order by r.lease_until limit ?1"
     );
     db.prepare_cached(&sql)?.query_map([limit.min(ROWS_MAX)], run::record)?.collect()

@@ -1,13 +1,15 @@
 //! A run's row.
 
+use openclaw_domain::event::{RunEvent, VERSION};
 use openclaw_domain::ids::{Epoch, RunId, Seq, SessionKey, Timestamp};
 use openclaw_domain::ports::{JournalError as Error, RunRecord};
-use openclaw_domain::run::Status;
+use openclaw_domain::run::{Outcome, Status};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::json;
 
-use crate::sqlite::body;
-use crate::sqlite::error::{WorkError, damaged};
+use crate::sqlite::body::{self, Body};
+use crate::sqlite::error::{Failure, WorkError, damaged};
 use crate::sqlite::sessions::lane::{self, Lane};
 
 /// The part of a run that writing to it needs, with its session.
@@ -63,16 +65,52 @@ impl RunRow {
     }
 }
 
-/// What [`record`] expects, in its order; of `run r` joined with `session s`
-/// and, for a large outcome, `blob b`.
-pub(super) const COLUMNS: &str = "r.idem, s.skey, r.status, r.epoch, r.seq, r.outcome, b.bytes, r.accepted_at, \
-    r.attempts, r.owner";
+/// What [`record`] expects, in its order; of `run r` and [`JOINED`].
+pub(super) const COLUMNS: &str = "r.idem, s.skey, r.status, r.epoch, r.seq, coalesce(e.body, r.outcome), b.bytes, \
+    r.accepted_at, r.attempts, r.owner, e.v";
+
+/// What is joined to `run r`: its session, the event its outcome stands in, and
+/// the bytes of either when they are many.
+pub(super) const JOINED: &str = "join session s on s.id = r.session \
+    left join ev e on typeof(r.outcome) = 'integer' and e.gsn = r.outcome \
+    left join blob b on typeof(coalesce(e.body, r.outcome)) = 'blob' and b.sha = coalesce(e.body, r.outcome)";
+
+/// What column `outcome` holds.
+#[derive(Debug)]
+pub(super) enum KeptOutcome {
+    /// The row of the journal that holds the run's end, which says all of it.
+    In(i64),
+    /// The outcome itself, of a run whose end has no event.
+    Own(Body),
+}
+
+impl KeptOutcome {
+    /// Decides where an outcome stands, and places what is large.
+    pub(super) fn of(db: &Connection, end: Option<i64>, outcome: &Outcome) -> Result<Self, Failure> {
+        if let Some(row) = end {
+            return Ok(Self::In(row));
+        }
+        let own = Body::of("the outcome", outcome)?;
+        own.place(db)?;
+        Ok(Self::Own(own))
+    }
+}
+
+impl ToSql for KeptOutcome {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::In(row) => row.to_sql(),
+            Self::Own(own) => own.to_sql(),
+        }
+    }
+}
 
 /// Reads a run as the port shows it.
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
-    let outcome = match row.get_ref(5)? {
-        rusqlite::types::ValueRef::Null => None,
-        _ => Some(body::read(row, 5)?),
+    let outcome = match (row.get_ref(5)?, row.get_ref(10)?) {
+        (ValueRef::Null, _) => None,
+        (_, ValueRef::Null) => Some(body::read(row, 5)?),
+        _ => Some(outcome_of_end(row)?),
     };
     let (attempts, owner): (u32, Option<String>) = (row.get(8)?, row.get(9)?);
     Ok(RunRecord {
@@ -86,6 +124,20 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         details: json!({ "attempts": attempts, "owner": owner }),
     })
 }
+
+/// Reads the outcome out of the events of the row that holds the run's end.
+fn outcome_of_end(row: &Row<'_>) -> rusqlite::Result<Outcome> {
+    body::check_version(row, 10, VERSION)?;
+    let last = body::read_some(row, 5)?.pop();
+    match last {
+        Some(RunEvent::Ended { outcome }) => Ok(*outcome),
+        _ => Err(damaged(5, NoEnd)),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the row that the run's outcome points to does not hold the run's end")]
+struct NoEnd;
 
 /// Reads a status by its name.
 fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
