@@ -86,15 +86,6 @@ impl DeliveryState {
             DeliveryState::Discarded => "discarded",
         }
     }
-
-    /// Tells whether nothing happens to it any more. What is not closed is never
-    /// forgotten: somebody may have to act.
-    pub fn is_closed(self) -> bool {
-        match self {
-            DeliveryState::Sent | DeliveryState::Discarded => true,
-            DeliveryState::Pending | DeliveryState::Sending | DeliveryState::Failed | DeliveryState::Unknown => false,
-        }
-    }
 }
 
 /// A delivery as people see it.

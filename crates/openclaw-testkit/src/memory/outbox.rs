@@ -21,6 +21,14 @@ impl Row {
     }
 }
 
+/// Tells whether nothing happens to a delivery any more.
+fn is_closed(row: &Row) -> bool {
+    match row.record.state {
+        DeliveryState::Sent | DeliveryState::Discarded => true,
+        DeliveryState::Pending | DeliveryState::Sending | DeliveryState::Failed | DeliveryState::Unknown => false,
+    }
+}
+
 impl State {
     /// Records a delivery; one whose key is known is the same and is not recorded again.
     pub(super) fn plan(&mut self, session: &SessionKey, run: &RunId, delivery: Delivery, at: Timestamp) {
@@ -148,10 +156,10 @@ impl Outbox for Store {
 
     async fn prune(&self, retention: Retention, now: Timestamp) -> Result<usize, Error> {
         let mut state = self.state();
-        let closed = state.outbox.iter().filter(|row| row.record.state.is_closed()).count();
+        let closed = state.outbox.iter().filter(|row| is_closed(row)).count();
         let (before, mut surplus) = (state.outbox.len(), closed.saturating_sub(retention.count_max));
         state.outbox.retain(|row| {
-            let is_closed = row.record.state.is_closed();
+            let is_closed = is_closed(row);
             let is_old = is_closed && now.since(row.not_before) > retention.age_max;
             let is_surplus = is_closed && surplus > 0;
             surplus -= usize::from(is_surplus);
