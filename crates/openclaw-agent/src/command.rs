@@ -48,6 +48,14 @@ pub(crate) struct Recovered {
     pub(crate) joined: Vec<(RunRequest, Option<Outcome>)>,
 }
 
+impl Interrupted {
+    /// Returns the inputs that joined it, used or not.
+    pub(crate) fn taken_in(&self) -> Vec<RunId> {
+        let given = self.state.steered.iter().map(|(id, _)| id);
+        self.state.carried.iter().chain(given).cloned().collect()
+    }
+}
+
 /// A run in the middle of its work.
 pub(crate) struct Interrupted {
     pub(crate) request: RunRequest,

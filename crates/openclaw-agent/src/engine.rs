@@ -8,8 +8,8 @@ use openclaw_domain::approval::{Approval, Decision};
 use openclaw_domain::compaction::Kept;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{
-    Approvals, Compacted, Execution, JournalError, Keeping, OpenAction, Pool, Questions, Runs, ScratchFolder,
-    Snapshotted, Tool, Upkeep,
+    Approvals, Compacted, Execution, JournalError, Keeping, OpenAction, Pool, Questions, RunRecord, Runs,
+    ScratchFolder, Snapshotted, TakeUp, Tool, Upkeep,
 };
 use openclaw_domain::run::{Abort, ActiveRun, Outcome, Started};
 use openclaw_domain::runtime::{Instance, PoolTask};
@@ -187,6 +187,7 @@ impl Runs for Engine {
         if self.shared.is_stopping() {
             return Err(stopping());
         }
+        crate::outbox::refuse_unknown(&self.shared, &request)?;
         if let Some(parent) = &request.parent {
             self.shared.children.add(parent, (request.session.clone(), request.id.clone()));
         }
@@ -317,6 +318,10 @@ impl Upkeep for Engine {
             tell(&self.shared, &name.0, Command::Snapshot { run: run.clone(), reply })?;
         }
         answer.await.map_err(|_dropped| idle())
+    }
+
+    async fn take_up(&self, run: &RunRecord) -> Result<TakeUp, Fault> {
+        crate::resume::take_up(&self.shared, run).await
     }
 
     async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {

@@ -36,6 +36,7 @@ mod publish;
 mod queue;
 mod recover;
 mod replay;
+mod resume;
 mod shared;
 pub mod step;
 mod stopwatch;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use openclaw_domain::delivery::Delivery;
+use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ports::{Courier, Due, JournalError, Sent, Settled};
 use openclaw_domain::run::End;
 use openclaw_domain::{Outcome, RunRequest, SessionId, Timestamp};
@@ -35,6 +36,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// put something there.
 const LOOK_MIN: Duration = Duration::from_secs(1);
 const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// How often deliveries that are long over are forgotten.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How long messages on their way are waited for when the program stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -65,11 +69,25 @@ pub(crate) fn answer(
     Some(Delivery { to, text, idempotency_key, not_after: Some(after(now, kept)) })
 }
 
+/// Refuses a request whose answer could never be sent, while somebody is there to be told.
+pub(crate) fn refuse_unknown(shared: &Shared, request: &RunRequest) -> Result<(), Fault> {
+    let Some(to) = &request.deliver else { return Ok(()) };
+    if courier(shared, &to.channel).is_some() {
+        return Ok(());
+    }
+    let couriers = &shared.ports.deliveries.couriers;
+    let known = couriers.iter().map(|courier| courier.channel()).collect::<Vec<_>>().join(", ");
+    let known = if known.is_empty() { "there are none".to_owned() } else { format!("known: {known}") };
+    let text = format!("there is no channel {:?} to send the answer to ({known})", to.channel);
+    Err(Fault::new(Kind::User, text).hint("name one of these, or leave delivery out"))
+}
+
 /// Sends until the engine stops; what is on its way then gets a moment to arrive.
 pub(crate) async fn dispatch(shared: Arc<Shared>) {
     show_orphans(&shared).await;
     let mut sending = FuturesUnordered::new();
     let mut next_retry: Option<Timestamp> = None;
+    let mut next_prune = Timestamp(0);
     loop {
         let now = shared.ports.clock.now();
         next_retry = next_retry.filter(|at| *at > now);
@@ -77,6 +95,10 @@ pub(crate) async fn dispatch(shared: Arc<Shared>) {
             sending.push(send(&shared, due));
         }
         let wait = next_retry.map_or(LOOK_MAX, |at| at.since(now).clamp(LOOK_MIN, LOOK_MAX));
+        if next_prune <= now {
+            forget_closed(&shared, now).await;
+            next_prune = after(now, PRUNE_EVERY);
+        }
         tokio::select! {
             biased;
             () = shared.stopping.cancelled() => break,
@@ -90,6 +112,16 @@ pub(crate) async fn dispatch(shared: Arc<Shared>) {
     tokio::select! {
         () = async { while sending.next().await.is_some() {} } => {}
         () = shared.ports.clock.sleep(GRACE) => {}
+    }
+}
+
+/// Forgets deliveries that are long over.
+async fn forget_closed(shared: &Shared, now: Timestamp) {
+    let deliveries = &shared.ports.deliveries;
+    match deliveries.outbox.prune(deliveries.retention, now).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "old deliveries were forgotten"),
+        Err(error) => tracing::warn!(%error, "old deliveries could not be forgotten"),
     }
 }
 

@@ -25,6 +25,7 @@ use openclaw_domain::{Epoch, InstanceId, Recorded, RunEvent, RunId, RunRequest, 
 use crate::command::{Interrupted, Recovered};
 use crate::instances;
 use crate::shared::Shared;
+use crate::step::{self, RunState};
 
 /// Most unfinished runs taken up at once.
 const UNFINISHED_MAX: usize = 100_000;
@@ -191,6 +192,18 @@ pub(crate) async fn expired(shared: &Shared, record: &RunRecord) -> Result<Expir
     Ok(Expired::Turn(Box::new(found)))
 }
 
+/// Registers a run that nobody here knows of; returns what it is served by.
+pub(crate) async fn introduce(shared: &Shared, record: &RunRecord) -> Result<Runtime, Fault> {
+    let first = shared.ports.journal.events(&record.session, &record.id, Seq(0), 1).await;
+    let first = first.map_err(|error| journal(&error))?.into_iter().next();
+    let Some((request, runtime)) = first.and_then(|recorded| accepted(recorded.event)) else {
+        return Err(Fault::new(Kind::Bug, format!("run {} has no accepted event and is left alone", record.id)));
+    };
+    register(shared, &record.session, &request);
+    shared.actions.load(shared.ports.journal.open_actions().await.map_err(|error| journal(&error))?);
+    Ok(runtime)
+}
+
 /// Returns what a run was accepted to be served by.
 pub(crate) async fn runtime_of(shared: &Shared, record: &RunRecord) -> Result<Runtime, Fault> {
     let first = shared.ports.journal.events(&record.session, &record.id, Seq(0), 1).await;
@@ -219,6 +232,24 @@ pub(crate) async fn anew(
         Rebuilt::Begun(interrupted) => Some(*interrupted),
         Rebuilt::Waiting(_) | Rebuilt::Nothing => None,
     })
+}
+
+/// Returns how a run ended and which inputs it took in; `None` when it has not
+/// ended, or is not recorded any more.
+pub(crate) async fn end_of(
+    shared: &Shared,
+    key: &SessionKey,
+    run: &RunId,
+) -> Result<Option<(Outcome, Vec<RunId>)>, Fault> {
+    let mut state = RunState::new(Vec::new());
+    let mut end = None;
+    for recorded in events_after(shared, key, run, Seq(0)).await? {
+        step::step(&mut state, &recorded.event);
+        if let RunEvent::Ended { outcome } = recorded.event {
+            end = Some(*outcome);
+        }
+    }
+    Ok(end.map(|outcome| (outcome, state.carried.into_iter().collect())))
 }
 
 /// What an unfinished run turned out to be.

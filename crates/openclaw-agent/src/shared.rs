@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use openclaw_domain::approval::{Approval, Grant};
+use openclaw_domain::delivery::Retention;
 use openclaw_domain::ports::{
     Catalog, Clock, Compactions, ContextSource, Courier, CrashHook, Gate, Grants, Journal, Memories, Model, Moment,
     Net, Outbox, Processes, RunObserver, Runs, Scratches, Sessions, Site, Tool, Variables, Workspaces,
@@ -97,6 +98,8 @@ pub struct Deliveries {
     pub couriers: Vec<Arc<dyn Courier>>,
     /// An answer that could not be sent for this long is not sent any more.
     pub kept: Duration,
+    /// How much of what is over is remembered.
+    pub retention: Retention,
 }
 
 /// What all actors share.

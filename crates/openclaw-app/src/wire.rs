@@ -11,6 +11,7 @@ use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use openclaw_agent::{Engine, ThreadBindings};
 use openclaw_config::Loaded;
+use openclaw_domain::delivery::Retention;
 use openclaw_domain::ports::{Clock, CrashHook, Grants, Processes, Scratches, Tool, Workspaces};
 use openclaw_domain::tool::ToolSpec;
 use openclaw_gateway::{Handle, Hub};
@@ -223,6 +224,7 @@ fn engine_ports(
             outbox: Arc::new(store.clone()),
             couriers: vec![Arc::new(Webhook::new(parts.configuration.clone(), net.clone()))],
             kept: delivery_max_age(&parts.configuration.current()),
+            retention: delivery_history(&parts.configuration.current()),
         },
         net,
     }
@@ -232,6 +234,18 @@ fn engine_ports(
 fn delivery_max_age(loaded: &Loaded) -> Duration {
     let minutes = loaded.value.pointer("/channels/defaults/deliveryMaxAgeMinutes").and_then(Value::as_u64);
     minutes.map_or(DELIVERY_MAX_AGE, |minutes| Duration::from_secs(minutes * 60))
+}
+
+/// How much is remembered of deliveries that are over.
+fn delivery_history(loaded: &Loaded) -> Retention {
+    let defaults = &loaded.value["channels"]["defaults"];
+    let retention = Retention::default();
+    let days = defaults["deliveryHistoryDays"].as_u64();
+    let count = defaults["deliveryHistoryMax"].as_u64().and_then(|count| usize::try_from(count).ok());
+    Retention {
+        age_max: days.map_or(retention.age_max, |days| Duration::from_secs(days * 24 * 3600)),
+        count_max: count.unwrap_or(retention.count_max),
+    }
 }
 
 fn gateway_options(plan: &Plan, loaded: &Loaded) -> anyhow::Result<openclaw_gateway::Options> {

@@ -5,6 +5,7 @@ mod approvals;
 mod chat;
 mod completion;
 mod config;
+mod deliveries;
 mod devices;
 mod doctor;
 mod gateway;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Sessions(sessions::Arguments),
     /// Show what runs did, and drive them
     Runs(runs::Arguments),
+    /// Show what was sent to people, and settle what may not have arrived
+    Deliveries(deliveries::Arguments),
     /// Compare a recorded run with the engine, or try it another way
     Replay(replay::Arguments),
     /// Show the gateway's log
@@ -127,6 +130,7 @@ impl Command {
             | Command::Health(_)
             | Command::Doctor(_)
             | Command::Sessions(_)
+            | Command::Deliveries(_)
             | Command::Logs(_)
             | Command::Config(_)
             | Command::Approvals(_)
@@ -154,6 +158,7 @@ impl Command {
             Command::Start(arguments) => gateway::serve(cx, arguments).await,
             Command::Sessions(arguments) => sessions::run(cx, arguments).await,
             Command::Runs(arguments) => runs::run(cx, arguments).await,
+            Command::Deliveries(arguments) => deliveries::run(cx, arguments).await,
             Command::Replay(arguments) => replay::run(cx, arguments).await,
             Command::Support(arguments) => support::run(cx, arguments).await,
             Command::Logs(arguments) => logs::run(cx, arguments).await,

@@ -63,6 +63,14 @@ const LIVE: &[Live] = &[
         items: "/paired",
         ids: &["/deviceId"],
     },
+    Live { value_name: "RUN", method: "runs.list", params: || json!({"limit": 100}), items: "/runs", ids: &["/runId"] },
+    Live {
+        value_name: "DELIVERY",
+        method: "deliveries.list",
+        params: || json!({"limit": 100}),
+        items: "/deliveries",
+        ids: &["/id"],
+    },
 ];
 
 /// Returns the script a shell loads.

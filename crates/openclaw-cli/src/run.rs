@@ -98,6 +98,12 @@ impl Request {
         Self { params, run_id, session_key: session_key.to_owned(), timeout }.with("timeout", seconds)
     }
 
+    /// Sends the answer to the channel it names as well.
+    #[must_use]
+    pub(crate) fn delivering(self) -> Self {
+        self.with("deliver", Some(true))
+    }
+
     /// Sets a further parameter.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {

@@ -19,6 +19,18 @@ pub struct Compaction {
     pub through: u64,
     /// What stands instead.
     pub summary: Summary,
+    /// How much shorter the conversation became; unknown for one made by an older build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Shrunk>,
+}
+
+/// What a compaction made of a conversation's size, in estimated tokens as the model is shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shrunk {
+    /// Before.
+    pub before: u64,
+    /// After.
+    pub after: u64,
 }
 
 /// What must survive of the turns that are not shown any more.

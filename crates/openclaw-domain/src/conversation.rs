@@ -228,7 +228,7 @@ mod tests {
 
     fn compaction(turns: usize) -> Compaction {
         let summary = crate::compaction::Summary { gist: "they talked".into(), ..Default::default() };
-        Compaction { turns, through: turns as u64, summary }
+        Compaction { turns, through: turns as u64, summary, tokens: None }
     }
 
     fn texts(conversation: &Conversation, compaction: &Compaction) -> Vec<String> {

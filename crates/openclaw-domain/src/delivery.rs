@@ -1,5 +1,7 @@
 //! Messages on their way in and out: what makes one a duplicate, and where it goes.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunId, SessionKey, Timestamp};
@@ -58,16 +60,19 @@ pub enum DeliveryState {
     Failed,
     /// Its sender died while sending: it may have been taken. Shown, never repeated silently.
     Unknown,
+    /// It failed or may not have arrived, and a person said that it is not to be sent any more.
+    Discarded,
 }
 
 impl DeliveryState {
     /// All states.
-    pub const ALL: [DeliveryState; 5] = [
+    pub const ALL: [DeliveryState; 6] = [
         DeliveryState::Pending,
         DeliveryState::Sending,
         DeliveryState::Sent,
         DeliveryState::Failed,
         DeliveryState::Unknown,
+        DeliveryState::Discarded,
     ];
 
     /// Returns the state's name.
@@ -78,6 +83,7 @@ impl DeliveryState {
             DeliveryState::Sent => "sent",
             DeliveryState::Failed => "failed",
             DeliveryState::Unknown => "unknown",
+            DeliveryState::Discarded => "discarded",
         }
     }
 }
@@ -103,4 +109,31 @@ pub struct DeliveryRecord {
     pub attempts: u32,
     /// When it was decided.
     pub at: Timestamp,
+    /// Who said that it is not to be sent any more.
+    pub discarded: Option<Discarded>,
+}
+
+/// Who settled a delivery that failed or may not have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discarded {
+    /// Who, for example a client.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How much of what is over is remembered. Whatever is exceeded first is
+/// forgotten, oldest first; what is open stays however old it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Longest age.
+    pub age_max: Duration,
+    /// Most of them.
+    pub count_max: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { age_max: Duration::from_secs(30 * 24 * 3600), count_max: 10_000 }
+    }
 }

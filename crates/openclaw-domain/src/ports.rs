@@ -55,4 +55,4 @@ pub use runs::{Approvals, Questions, Runs};
 pub use scratches::{Keeping, Restored, Scratch, ScratchFolder, Scratches};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};
-pub use upkeep::{Compacted, ScratchCount, Snapshotted, Upkeep};
+pub use upkeep::{Compacted, ScratchCount, Snapshotted, TakeUp, Upkeep};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::approval::{Approval, Decision};
+use crate::compaction::Shrunk;
 use crate::cursor::Cursor;
 use crate::ids::{CallId, RunId, SessionKey, Timestamp};
 use crate::message::{ToolCall, ToolResult};
@@ -96,10 +97,21 @@ pub enum Change {
     TextKept,
     /// A run that an earlier process left works again: the first new event is recorded (I14).
     Resumed,
+    /// A summary of the conversation's older part is being made.
+    Compacting,
     /// A part of the conversation is shown to the model as a summary from here on.
     Compacted {
         /// Entries that the summary stands for.
         entries: u64,
+        /// How much shorter the conversation became.
+        tokens: Option<Shrunk>,
+        /// Whether a model call that did not fit is made again now.
+        is_retry: bool,
+    },
+    /// No summary was made; the conversation is shown as before.
+    NotCompacted {
+        /// Why.
+        reason: String,
     },
     /// Input joined the running turn.
     Steered {

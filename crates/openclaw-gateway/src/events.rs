@@ -3,6 +3,6 @@
 pub(crate) mod delta;
 pub(crate) mod frame;
 pub(crate) mod names;
-mod payload;
+pub(crate) mod payload;
 pub(crate) mod queue;
 pub(crate) mod run;

@@ -20,12 +20,14 @@ pub struct FlawedJournal {
     inner: Arc<dyn Journal>,
     refusals: AtomicUsize,
     unread: AtomicUsize,
+    unclaimed: AtomicUsize,
     slowness: Option<(FakeClock, Duration)>,
     change: Option<fn(&mut Vec<Recorded>)>,
     pause: Option<Pause>,
     synced: Mutex<Vec<&'static str>>,
     syncs: AtomicUsize,
     renewals: AtomicUsize,
+    read: AtomicUsize,
 }
 
 /// What goes before and after every call.
@@ -39,12 +41,14 @@ impl FlawedJournal {
             inner,
             refusals: count(),
             unread: count(),
+            unclaimed: count(),
             slowness: None,
             change: None,
             pause: None,
             synced: Mutex::default(),
             syncs: count(),
             renewals: count(),
+            read: count(),
         }
     }
 
@@ -59,6 +63,18 @@ impl FlawedJournal {
     #[must_use]
     pub fn failing_to_read(mut self, checkpoints: usize) -> Self {
         self.unread = AtomicUsize::new(checkpoints);
+        self
+    }
+
+    /// Fails to read the next checkpoints from now on.
+    pub fn fail_to_read(&self, checkpoints: usize) {
+        self.unread.store(checkpoints, Ordering::SeqCst);
+    }
+
+    /// Refuses the next claims, as a full disk does.
+    #[must_use]
+    pub fn refusing_claims(mut self, claims: usize) -> Self {
+        self.unclaimed = AtomicUsize::new(claims);
         self
     }
 
@@ -94,6 +110,11 @@ impl FlawedJournal {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns how often a checkpoint was asked for.
+    pub fn checkpoints_read(&self) -> usize {
+        self.read.load(Ordering::SeqCst)
+    }
+
     /// Returns how often leases were renewed.
     pub fn renewals(&self) -> usize {
         self.renewals.load(Ordering::SeqCst)
@@ -115,6 +136,9 @@ impl Journal for FlawedJournal {
     }
 
     async fn claim(&self, session: &SessionKey, run: &RunId, owner: &str) -> Result<(Epoch, Seq), Error> {
+        if self.unclaimed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(Error::Full(run.clone()));
+        }
         self.paused(self.inner.claim(session, run, owner)).await
     }
 
@@ -191,6 +215,7 @@ impl Journal for FlawedJournal {
     }
 
     async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error> {
+        self.read.fetch_add(1, Ordering::SeqCst);
         if self.unread.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(Error::Store("a checkpoint could not be read".to_owned()));
         }

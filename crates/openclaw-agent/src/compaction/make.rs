@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use openclaw_domain::Turn;
 use openclaw_domain::catalog::Compacting;
-use openclaw_domain::compaction::{Compaction, Summary};
+use openclaw_domain::compaction::{Compaction, Shrunk, Summary};
 use openclaw_domain::model::{ModelChoice, Usage};
+use openclaw_domain::{Timestamp, Turn};
 
 use super::ask::{self, Question};
 use super::budget::Budget;
 use super::check::{Fault, Originals};
-use super::{extract, pieces};
+use super::{estimate, extract, pieces};
 use crate::shared::Shared;
 
 /// Answers of a model to one piece, the retry with its fault named included.
@@ -66,12 +66,21 @@ pub(crate) async fn make(shared: Arc<Shared>, job: Job) -> Result<Made, Fault> {
         Ok(summary) => summary,
         Err(reason) => {
             tracing::info!(reason, turns = job.hidden, "no model made a usable summary; it is made by rule");
-            let whole = job.budget.estimated(job.budget.window) * super::estimate::TOKEN_BYTES;
+            let whole = job.budget.estimated(job.budget.window) * estimate::TOKEN_BYTES;
             let bytes_max = usize::try_from(whole / 8).unwrap_or(usize::MAX).min(RULE_BYTES_MAX);
             extract::summary(&job.turns, previous, &originals, bytes_max)?
         }
     };
-    Ok(Made { compaction: Compaction { turns: job.hidden, through: job.through, summary }, usage })
+    let tokens = Some(shrunk(&job, &summary));
+    Ok(Made { compaction: Compaction { turns: job.hidden, through: job.through, summary, tokens }, usage })
+}
+
+/// Returns the conversation's size without the summary and with it.
+fn shrunk(job: &Job, summary: &Summary) -> Shrunk {
+    let shown = |summary: &Summary| estimate::turn(&Turn::User(summary.turn(Timestamp::default())));
+    let earlier = job.previous.as_ref().map_or(0, |previous| shown(&previous.summary));
+    let (hidden, after) = (estimate::turns(job.turns.iter()), estimate::turns(job.after.iter()));
+    Shrunk { before: job.budget.real(earlier + hidden + after), after: job.budget.real(shown(summary) + after) }
 }
 
 async fn by_model(shared: &Shared, job: &Job, originals: &Originals, usage: &mut Usage) -> Result<Summary, String> {

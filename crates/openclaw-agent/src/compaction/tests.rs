@@ -228,7 +228,7 @@ fn recent_turns_are_kept_and_older_ones_are_hidden() {
 fn a_kept_summary_is_refused_once_entries_joined_among_its_turns() {
     let entry = |n: u64, turn: Turn| Entry { n, run: None, turn, at: Timestamp(1) };
     let entries: Vec<Entry> = talk().into_iter().zip(1..).map(|(turn, n)| entry(n, turn)).collect();
-    let kept = Compaction { turns: 5, through: 5, summary: good() };
+    let kept = Compaction { turns: 5, through: 5, summary: good(), tokens: None };
     assert_eq!(check_kept(&kept, &entries), Ok(()));
     let other = Compaction { through: 4, ..kept.clone() };
     assert_eq!(check_kept(&other, &entries), Err(Unfit::OtherTurns { claimed: 5, found: 4, through: 4 }));

@@ -6,11 +6,11 @@
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use openclaw_domain::RunEvent;
 use openclaw_domain::catalog::Compacting;
 use openclaw_domain::fault::Fault;
 use openclaw_domain::model::ErrorClass;
 use openclaw_domain::run::End;
+use openclaw_domain::{Change, RunEvent};
 
 use super::Driver;
 use crate::compaction::budget::Budget;
@@ -30,6 +30,8 @@ pub(super) struct Shortening {
     /// The model call before which it was tried last.
     tried: Option<u32>,
     making: Option<(Why, BoxFuture<'static, Result<Made, String>>)>,
+    /// Whether the newest one was made because a model call did not fit.
+    is_retry: bool,
 }
 
 impl Shortening {
@@ -41,6 +43,11 @@ impl Shortening {
     /// Tells whether a summary is being made.
     pub(super) fn is_making(&self) -> bool {
         self.making.is_some()
+    }
+
+    /// Tells whether the model call that did not fit is made again after the newest summary.
+    pub(super) fn is_retry(&self) -> bool {
+        self.is_retry
     }
 }
 
@@ -78,6 +85,7 @@ impl Driver {
             Err(fault) => std::future::ready(Err(fault.to_string())).boxed(),
         };
         self.shortening.making = Some((why, making));
+        self.publisher.publish(Change::Compacting);
         true
     }
 
@@ -105,6 +113,10 @@ impl Driver {
     /// is called all the same.
     pub(super) fn shortened(&mut self, (why, made): (Why, Result<Made, String>)) -> Option<Vec<RunEvent>> {
         self.shortening.making = None;
+        self.shortening.is_retry = why == Why::Overflow;
+        if let Err(reason) = &made {
+            self.publisher.publish(Change::NotCompacted { reason: reason.clone() });
+        }
         match (made, why) {
             (Ok(Made { compaction, usage }), _) => {
                 tracing::info!(run = %self.request.id, turns = compaction.turns, ?why, "older turns are shown as a summary");

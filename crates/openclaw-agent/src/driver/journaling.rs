@@ -133,7 +133,9 @@ impl Driver {
                 }
                 RunEvent::ToolEnded { call, result } => self.tell_ended(call, result),
                 RunEvent::Compacted { compaction, .. } => {
-                    self.publisher.publish(Change::Compacted { entries: compaction.turns as u64 });
+                    let is_retry = self.shortening.is_retry();
+                    let entries = compaction.turns as u64;
+                    self.publisher.publish(Change::Compacted { entries, tokens: compaction.tokens, is_retry });
                 }
                 RunEvent::Steered { input, .. } => self.publisher.publish(Change::Steered { input: input.clone() }),
                 RunEvent::Ended { outcome } => self.ended = Some(Arc::new((**outcome).clone())),

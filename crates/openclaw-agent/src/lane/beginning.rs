@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use openclaw_domain::catalog::Agent;
 use openclaw_domain::fault::Fault;
-use openclaw_domain::ports::{Admission, Admitted};
+use openclaw_domain::ports::{Admission, Admitted, JournalError, RunRecord};
 use openclaw_domain::run::{End, StartState, Started, Status};
 use openclaw_domain::session::Session;
 use openclaw_domain::tool::Effect;
@@ -183,19 +183,10 @@ impl Lane {
         };
         let (epoch, seq) = match claimed {
             Ok(claimed) => claimed,
-            Err(error) if interrupted.is_expired => {
-                tracing::info!(run = %request.id, %error, "a run was not taken over");
-                return;
-            }
-            Err(error) => {
-                tracing::error!(run = %request.id, %error, "an interrupted run could not be taken up");
-                let end = End::Failed { message: error.to_string() };
-                self.shared.waiters.end(&request.id, &self.key, Arc::new(super::stopped(end, at)));
-                return;
-            }
+            Err(error) => return self.not_claimed(interrupted, error, at).await,
         };
         self.shared.reach("taken_up");
-        let Some(interrupted) = self.as_claimed(interrupted, (epoch, seq), at).await else { return };
+        let Some(interrupted) = self.as_claimed(interrupted, (epoch, seq)).await else { return };
         let mut state = interrupted.state;
         let shared = &self.shared;
         let effects =
@@ -230,13 +221,42 @@ impl Lane {
         self.running = Some(running);
     }
 
-    /// Returns the run as it was when it was claimed; `None` once it has ended because nobody can read it.
-    async fn as_claimed(
-        &mut self,
-        interrupted: Interrupted,
-        (epoch, seq): (Epoch, Seq),
-        at: Timestamp,
-    ) -> Option<Interrupted> {
+    /// Decides about a run that this process may not go on with.
+    async fn not_claimed(&mut self, interrupted: Interrupted, error: JournalError, at: Timestamp) {
+        let id = &interrupted.request.id;
+        match error {
+            JournalError::Ended(_) => self.ended_elsewhere(interrupted).await,
+            error if interrupted.is_expired => tracing::info!(run = %id, %error, "a run was not taken over"),
+            error @ (JournalError::Store(_) | JournalError::Full(_) | JournalError::Blocked { .. }) => {
+                tracing::error!(run = %id, %error, "an interrupted run could not be taken up; trying again");
+                self.unread.push(self.record_of(&interrupted));
+            }
+            error @ (JournalError::NoSuchRun(_) | JournalError::Fenced(_) | JournalError::Mismatch(_)) => {
+                tracing::error!(run = %id, %error, "an interrupted run could not be taken up");
+                let outcome = Arc::new(super::stopped(End::Failed { message: error.to_string() }, at));
+                for id in interrupted.taken_in().iter().chain([id]) {
+                    self.shared.waiters.end(id, &self.key, outcome.clone());
+                }
+            }
+        }
+    }
+
+    /// What is read again of a run that could not be taken up yet.
+    pub(super) fn record_of(&self, interrupted: &Interrupted) -> RunRecord {
+        RunRecord {
+            id: interrupted.request.id.clone(),
+            session: self.key.clone(),
+            status: Status::Running,
+            epoch: Epoch(0),
+            seq: interrupted.seq,
+            outcome: None,
+            accepted_at: interrupted.request.input.at,
+            details: serde_json::Value::Null,
+        }
+    }
+
+    /// Returns the run as it was when it was claimed; `None` while nobody can read it.
+    async fn as_claimed(&mut self, interrupted: Interrupted, (epoch, seq): (Epoch, Seq)) -> Option<Interrupted> {
         if interrupted.seq.next() == seq {
             return Some(interrupted);
         }
@@ -247,9 +267,8 @@ impl Lane {
             Ok(Some(now)) => Some(now),
             Ok(None) => Some(interrupted),
             Err(fault) => {
-                tracing::error!(run = %id, %fault, "an interrupted run could not be read again");
-                let end = End::Failed { message: fault.to_string() };
-                self.shared.waiters.end(id, &self.key, Arc::new(super::stopped(end, at)));
+                tracing::error!(run = %id, %fault, "an interrupted run could not be read again; trying again");
+                self.unread.push(RunRecord { epoch, seq, ..self.record_of(&interrupted) });
                 None
             }
         }

@@ -1,7 +1,6 @@
 //! Finds input that joined another run: it ends with that run, not by itself.
 
 use super::*;
-use crate::step::{self, RunState};
 
 /// How many ended runs of a session are searched.
 const LOOKBACK: usize = 100;

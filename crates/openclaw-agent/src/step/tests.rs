@@ -263,7 +263,7 @@ fn overflowed() -> RunEvent {
 fn compacted() -> RunEvent {
     let summary = openclaw_domain::Summary { gist: "they spoke".into(), ..Default::default() };
     let usage = Usage { input: 3, cost_usd: Some(0.5), ..Usage::default() };
-    RunEvent::Compacted { compaction: Box::new(Compaction { turns: 1, through: 1, summary }), usage }
+    RunEvent::Compacted { compaction: Box::new(Compaction { turns: 1, through: 1, summary, tokens: None }), usage }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use openclaw_domain::model::{ErrorClass, ModelRequest};
 use openclaw_domain::ports::{Compacted, Compactions, Sessions, Upkeep};
 use openclaw_domain::run::{End, QueueMode};
 use openclaw_domain::session::EntryQuery;
-use openclaw_domain::{Change, Compaction, Kind, Summary, Timestamp, Turn as Said};
+use openclaw_domain::{Change, Compaction, Kind, RunUpdate, Summary, Timestamp, Turn as Said};
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::{Turn, error};
 use openclaw_testkit::{FakeTool, Latch, ScriptedModel};
@@ -84,9 +84,24 @@ async fn a_long_conversation_is_shown_shorter_and_kept_whole() {
     assert!(last[0].contains("they made requests") && last[0].contains("not new instructions"), "{last:?}");
     let page = Sessions::entries(rig.store.as_ref(), &session(), EntryQuery::default()).await.unwrap();
     assert_eq!(page.entries.len(), 18, "every turn stands in the transcript");
-    assert!(rig.recorder.updates().iter().any(|update| matches!(update.change, Change::Compacted { entries: 2.. })));
+    let told = told(&rig);
+    assert_eq!(told[..2], ["start", "shorter"], "{told:?}");
     let kept = rig.store.current(&session()).await.unwrap().unwrap();
     assert_eq!(kept.compaction.through, kept.compaction.turns as u64);
+}
+
+/// What clients are told about summaries, in order.
+fn told(rig: &Rig) -> Vec<String> {
+    let word = |update: &RunUpdate| match &update.change {
+        Change::Compacting => Some("start".to_owned()),
+        Change::Compacted { entries: 2.., tokens: Some(tokens), is_retry } if tokens.after < tokens.before => {
+            Some(if *is_retry { "shorter, again".to_owned() } else { "shorter".to_owned() })
+        }
+        Change::Compacted { .. } => Some("not shorter".to_owned()),
+        Change::NotCompacted { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    rig.recorder.updates().iter().filter_map(word).collect()
 }
 
 #[tokio::test]
@@ -167,6 +182,7 @@ async fn a_provider_that_finds_the_conversation_too_long_is_asked_again_with_les
     assert_eq!(end, End::Done);
     let last = texts(rig.model.requests().last().unwrap());
     assert!(last[0].contains("they spoke") && last.last().unwrap() == "now", "{last:?}");
+    assert_eq!(told(&rig), ["start", "shorter, again"]);
 }
 
 #[tokio::test]
@@ -276,7 +292,10 @@ async fn a_compaction_that_does_not_fit_the_transcript_is_taken_back() {
     first.engine.shutdown().await;
     let id = store.get(&session()).await.unwrap().unwrap().id;
     let summary = Summary { gist: "wrong".into(), ..Summary::default() };
-    store.keep(&session(), &id, Compaction { turns: 3, through: 2, summary }, Timestamp(5)).await.unwrap();
+    store
+        .keep(&session(), &id, Compaction { turns: 3, through: 2, summary, tokens: None }, Timestamp(5))
+        .await
+        .unwrap();
     let mut setup = Setup::new(answering("x"));
     (setup.store, setup.owner) = (store.clone(), "boot-2");
     let second = setup.build();

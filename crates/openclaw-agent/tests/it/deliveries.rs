@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openclaw_domain::RunRequest;
-use openclaw_domain::delivery::{DeliveryRecord, DeliveryState, Destination};
-use openclaw_domain::ports::{Courier, Due, Outbox, Runs, Sent};
+use openclaw_domain::delivery::{DeliveryRecord, DeliveryState, Destination, Retention};
+use openclaw_domain::ports::{Courier, Due, Journal, Outbox, Runs, Sent};
 use openclaw_domain::run::QueueMode;
+use openclaw_domain::{Kind, RunRequest};
 use openclaw_testkit::memory::Store;
 use openclaw_testkit::model::Turn;
 use openclaw_testkit::{Latch, ScriptedModel};
@@ -194,14 +194,45 @@ async fn an_answer_that_was_left_is_sent_after_a_restart_unless_its_time_has_pas
 }
 
 #[tokio::test]
-async fn a_channel_that_is_not_there_fails_by_name() {
+async fn a_channel_that_is_not_there_is_refused_when_the_request_comes_with_those_that_are() {
     let post = Arc::new(Post::new([]));
     let rig = rig("boot-1", None, &post);
     let mut request = to_post("r1");
     if let Some(to) = &mut request.deliver {
         to.channel = "pigeon".into();
     }
-    rig.engine.start(request).await.unwrap();
-    let failed = reaches(&rig, DeliveryState::Failed).await;
-    assert_eq!(failed.message.as_deref(), Some("there is no channel pigeon"));
+    let fault = rig.engine.start(request.clone()).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::User);
+    assert_eq!(fault.message, "there is no channel \"pigeon\" to send the answer to (known: post)");
+    assert_eq!(rig.store.runs(None, false, 10).await.unwrap(), [], "nothing was accepted");
+    let without = Setup::new(ScriptedModel::new([])).build();
+    let fault = without.engine.start(request).await.unwrap_err();
+    assert!(fault.message.ends_with("(there are none)"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_any_more_fails_by_name() {
+    let held = Arc::new(Post { hold: Some(Latch::new()), ..Post::new([]) });
+    let first = Setup { couriers: vec![held], ..Setup::new(ScriptedModel::new([Turn::say("hello")])) }.build();
+    first.engine.start(to_post("r1")).await.unwrap();
+    first.ended("r1").await;
+    let second = Setup { store: first.store.clone(), owner: "boot-2", ..Setup::new(ScriptedModel::new([])) }.build();
+    second.engine.watch();
+    let failed = reaches(&second, DeliveryState::Failed).await;
+    assert_eq!(failed.message.as_deref(), Some("there is no channel post"));
+}
+
+#[tokio::test]
+async fn what_is_long_over_is_forgotten_within_the_hour() {
+    let mut setup = Setup::new(ScriptedModel::answering(|_| Turn::say("hello")));
+    setup.couriers = vec![Arc::new(Post::new([]))];
+    setup.retention = Retention { age_max: Duration::from_secs(600), count_max: 100 };
+    let rig = setup.build();
+    rig.engine.watch();
+    rig.engine.start(to_post("r1")).await.unwrap();
+    reaches(&rig, DeliveryState::Sent).await;
+    rig.clock.advance(Duration::from_secs(590)).await;
+    assert_eq!(only(&rig).await.state, DeliveryState::Sent, "it is not too old yet");
+    rig.clock.advance(Duration::from_secs(3100)).await;
+    soon("it to be forgotten", async || rig.store.deliveries(None, 10).await.unwrap().is_empty()).await;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::catalog::{Agent, Compacting, UnknownOutcome};
+use openclaw_domain::delivery::Retention;
 use openclaw_domain::ports::{Courier, Gate, Journal, Processes, Runs, Sessions, Tool};
 use openclaw_domain::run::{Limits, Outcome, QueueMode, Source, Started};
 use openclaw_domain::runtime::{Concurrency, Runtime, ThreadBound};
@@ -54,6 +55,8 @@ pub struct Setup {
     pub scratches: Option<MemoryScratches>,
     pub couriers: Vec<Arc<dyn Courier>>,
     pub clock: FakeClock,
+    /// How much of what is over is remembered.
+    pub retention: Retention,
 }
 
 impl Setup {
@@ -77,6 +80,7 @@ impl Setup {
             scratches: None,
             couriers: Vec::new(),
             clock: FakeClock::new(),
+            retention: Retention::default(),
         }
     }
 
@@ -126,6 +130,7 @@ impl Setup {
                 outbox: self.store.clone(),
                 couriers: self.couriers,
                 kept: Duration::from_secs(900),
+                retention: self.retention,
             },
         };
         let options = Options {

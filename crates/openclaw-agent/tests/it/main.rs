@@ -22,5 +22,6 @@ mod queueing;
 mod recovery;
 mod refusals;
 mod replay;
+mod resume;
 mod scratches;
 mod turns;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openclaw_agent::{Deliveries, Engine, Options, Ports};
+use openclaw_domain::delivery::Retention;
 use openclaw_domain::ports::{Clock, Runs};
 use openclaw_domain::run::{RunRequest, Source};
 use openclaw_domain::runtime::Concurrency;
@@ -46,7 +47,12 @@ fn rig(folder: &std::path::Path, owner: &str, model: ScriptedModel) -> Rig {
         variables: kept.clone(),
         memories: kept.clone(),
         grants: kept.clone(),
-        deliveries: Deliveries { outbox: kept, couriers: Vec::new(), kept: Duration::from_secs(900) },
+        deliveries: Deliveries {
+            outbox: kept,
+            couriers: Vec::new(),
+            kept: Duration::from_secs(900),
+            retention: Retention::default(),
+        },
         clock: Arc::new(clock) as Arc<dyn Clock>,
     };
     let options = Options {

@@ -38,6 +38,18 @@ pub(crate) struct Arguments {
     /// Conversation with this peer of a channel
     #[arg(short, long, value_name = "PEER")]
     to: Option<String>,
+    /// Send the answer to a channel as well
+    #[arg(long, requires = "channel")]
+    deliver: bool,
+    /// Channel the answer is sent to, for example `webhook`
+    #[arg(long, value_name = "CHANNEL", requires = "deliver")]
+    channel: Option<String>,
+    /// Who gets it there, when not the peer of --to
+    #[arg(long, value_name = "PEER", requires = "deliver")]
+    reply_to: Option<String>,
+    /// Account it is sent from
+    #[arg(long, value_name = "ACCOUNT", requires = "deliver")]
+    reply_account: Option<String>,
     /// Agent to ask
     #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
@@ -70,7 +82,11 @@ pub(crate) async fn run(cx: &Cx<'_>, arguments: Arguments) -> Result<Report, Fai
         .with("agentId", arguments.agent)
         .with("model", arguments.model)
         .with("thinking", arguments.thinking)
-        .with("to", arguments.to);
+        .with("to", arguments.to)
+        .with("channel", arguments.channel)
+        .with("replyTo", arguments.reply_to)
+        .with("replyAccountId", arguments.reply_account);
+    let request = if arguments.deliver { request.delivering() } else { request };
     // The time limit is the run's; connecting has its own.
     let options = ConnectOptions { timeout: CONNECT, ..link::options(cx) };
     let is_local = arguments.local || arguments.local_llm.is_some();

@@ -125,7 +125,12 @@ async fn perform(cx: &Cx<'_>, client: &Client, verb: Verb) -> Result<Report, Fai
             let run = find(cx, client, &run.run, run.session.as_deref()).await?;
             let answer = client.call("runs.resume", run).await?;
             let (id, status) = (peek::text(&answer, "/runId"), peek::text(&answer, "/status"));
-            Ok(done(cx, answer, &cx.say(&copy::RUN_WORKS, &[("id", &id), ("status", &status)])))
+            let copy = match (peek::is(&answer, "/takenUp"), status.as_str()) {
+                (true, _) => &copy::RUN_TAKEN_UP,
+                (false, "queued") => &copy::RUN_QUEUED,
+                (false, _) => &copy::RUN_WORKS,
+            };
+            Ok(done(cx, answer, &cx.say(copy, &[("id", &id), ("status", &status)])))
         }
         Verb::Cancel(run) => {
             let run = find(cx, client, &run.run, run.session.as_deref()).await?;
@@ -247,13 +252,35 @@ fn told_by_gateway(mut failure: Failure) -> Failure {
     match failure.code.as_ref() {
         "RUN_WAITS" => {
             failure.exit = Exit::Waits;
-            failure.next = vec!["openclaw approvals list".to_owned(), "openclaw runs list --active".to_owned()];
+            let answers = particular(&failure, "/details/waitsFor").into_iter().flatten();
+            failure.next = answers.flat_map(answering).collect();
+            failure.next.push("openclaw runs list --active".to_owned());
         }
-        "RUN_ENDED" => failure.exit = Exit::Conflict,
+        "RUN_ENDED" => {
+            failure.exit = Exit::Conflict;
+            let fork = failure.details.as_deref().map(|details| peek::text(details, "/details/next"));
+            failure.next = fork.filter(|next| !next.is_empty()).into_iter().collect();
+            failure.next.push("openclaw runs list".to_owned());
+        }
         _ if failure.exit == Exit::NotFound => failure.next = vec!["openclaw runs list".to_owned()],
         _ => {}
     }
     failure
+}
+
+/// Returns the commands that answer what a run waits for, one for each answer.
+fn answering(waits: &Value) -> Vec<String> {
+    let next = peek::text(waits, "/next");
+    let answers = peek::list(waits, "/answers").iter().filter_map(Value::as_str);
+    match next.rsplit_once(' ') {
+        Some((command, _)) if waits["answers"].is_array() => answers.map(|it| format!("{command} {it}")).collect(),
+        Some(_) => vec![next],
+        None => Vec::new(),
+    }
+}
+
+fn particular<'a>(failure: &'a Failure, pointer: &str) -> Option<&'a Vec<Value>> {
+    failure.details.as_deref().and_then(|details| details.pointer(pointer)).and_then(Value::as_array)
 }
 
 /// Writes tokens as `in+out`.

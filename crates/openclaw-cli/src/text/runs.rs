@@ -14,6 +14,13 @@ copy! {
     RUN_OWNERS = "{count} owners: the program stopped in the middle and another took the run up", "经历 {count} 个所有者：程序中途停止，由后来者接手";
     RUN_CALL_UNKNOWN = "{tool} {call} may have happened: the program stopped while it ran", "{tool} {call} 可能已经发生：程序在其运行时停止";
     RUN_WAITS_FOR = "waits for {kind} {id} about {name}", "等待 {kind} {id}，关于 {name}";
+    RUN_TAKEN_UP = "run {id} had nobody working on it and is taken up now ({status})", "运行 {id} 无人处理，现已接手（{status}）";
+    RUN_QUEUED = "run {id} waits for its turn and begins by itself", "运行 {id} 正在排队，会自行开始";
+    NOUN_DELIVERY = "delivery", "投递";
+    NOUN_DELIVERIES = "deliveries", "投递";
+    DELIVERY_RETRY_ASK = "Delivery {id} to {channel} {to} may have arrived; sending it again may show it twice. Send it again?", "投递 {id}（{channel} {to}）可能已送达；再次发送可能重复显示。再次发送？";
+    DELIVERY_RETRIED = "delivery {id} is sent again", "投递 {id} 将再次发送";
+    DELIVERY_DISCARDED = "delivery {id} is settled and will not be sent", "投递 {id} 已了结，不再发送";
     REPLAY_SAME = "identical: {events} events, {rebuilt} rebuilt and equal in every byte, {inputs} facts from outside; {entries} transcript entries", "完全一致：{events} 个事件，其中 {rebuilt} 个重建后逐字节相同，{inputs} 个来自外部；{entries} 条记录";
     REPLAY_DIFFERS = "differs at event {seq}: {what}", "在事件 {seq} 处不同：{what}";
     REPLAY_DIFFERS_WHOLE = "differs: {what}", "不同：{what}";

@@ -77,6 +77,7 @@ copy! {
     C_SESSIONS = "go on with another conversation", "切换会话";
     C_MODEL = "choose the model", "选择模型";
     C_THINK = "how hard to think", "思考强度";
+    C_COMPACT = "summarise older messages for the model", "为模型总结旧消息";
     C_ABORT = "stop the run", "停止运行";
     C_APPROVE = "ask the gateway for open approvals", "查询待定审批";
     C_STATUS = "is it working", "运行状态";
@@ -86,6 +87,13 @@ copy! {
     DONE_MODEL = "model: {name}", "模型：{name}";
     DONE_THINK = "thinking: {name}", "思考强度：{name}";
     DONE_RESET = "started over", "已重新开始";
+    COMPACTING = "older messages are being summarised for the model", "正在为模型总结旧消息";
+    COMPACTED = "the model sees {count} older messages as a summary: {before} to {after} tokens; /compact undo takes it back", "模型将 {count} 条旧消息看作摘要：{before} 到 {after} 令牌；/compact undo 可撤销";
+    COMPACTED_SOME = "the model sees {count} older messages as a summary; /compact undo takes it back", "模型将 {count} 条旧消息看作摘要；/compact undo 可撤销";
+    NOT_COMPACTED = "nothing was summarised: {cause}", "没有总结：{cause}";
+    UNCOMPACTED = "the newest summary is taken back; the model sees those messages again", "已撤销最近的摘要；模型重新看到那些消息";
+    NO_SUMMARY = "no summary is in force here", "这里没有生效的摘要";
+    COMPACT_FORMS = "/compact {name} is not a form; it is /compact or /compact undo", "/compact {name} 不可用；请用 /compact 或 /compact undo";
     NO_APPROVALS = "no approval waits here", "这里没有待定审批";
     STATUS_OK = "working: gateway {version} answered in {span}", "正常：网关 {version}，{span} 内响应";
     KEYS_HELP = "Enter sends, or queues while running; Alt+Enter steers; Esc interrupts; Ctrl+J new line; Ctrl+R history; Ctrl+G editor; Ctrl+O last tool; Alt+T thinking; Ctrl+C twice leaves", "Enter 发送，运行中则排队；Alt+Enter 引导；Esc 中断；Ctrl+J 换行；Ctrl+R 历史；Ctrl+G 编辑器；Ctrl+O 最近工具；Alt+T 思考；Ctrl+C 两次退出";

@@ -12,6 +12,7 @@ pub(crate) enum Verb {
     Model,
     Think,
     Abort,
+    Compact,
     Approve,
     Status,
     Tool,
@@ -42,14 +43,15 @@ const fn command(
     Command { verb, name, aliases, key, group, about }
 }
 
-/// All commands, at most twelve, by group.
-pub(crate) const ALL: [Command; 12] = [
+/// All commands by group; the palette shows twelve at a time.
+pub(crate) const ALL: [Command; 13] = [
     command(Verb::Abort, "abort", &["stop"], "Esc", text::G_RUN, text::C_ABORT),
     command(Verb::Status, "status", &["gateway-status"], "", text::G_RUN, text::C_STATUS),
     command(Verb::Tool, "tool", &["details"], "Ctrl+O", text::G_VIEW, text::C_TOOL),
     command(Verb::Thought, "thinking", &[], "Alt+T", text::G_VIEW, text::C_THOUGHT),
     command(Verb::Model, "model", &["models"], "", text::G_MODEL, text::C_MODEL),
     command(Verb::Think, "think", &[], "", text::G_MODEL, text::C_THINK),
+    command(Verb::Compact, "compact", &[], "", text::G_MODEL, text::C_COMPACT),
     command(Verb::Approve, "approve", &["approvals"], "", text::G_SAFETY, text::C_APPROVE),
     command(Verb::New, "new", &[], "Ctrl+X n", text::G_GO, text::C_NEW),
     command(Verb::Sessions, "resume", &["sessions", "session"], "Ctrl+X l", text::G_GO, text::C_SESSIONS),

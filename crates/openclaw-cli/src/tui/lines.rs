@@ -6,17 +6,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use openclaw_client::Client;
-use serde_json::json;
+use openclaw_client::{Call, Client, Error};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::TuiOptions;
 use super::approval::{ARMS_AFTER, Armed, Ask, Drawing};
 use super::row::Row;
+use super::run::SUMMARY_MAX;
 use super::state::QUEUE_MAX;
 use super::text as own;
 use crate::ask::{Asking, Kind};
 use crate::failure::Failure;
+use crate::out::number;
 use crate::out::visible::{Shape, visible};
 use crate::peek;
 use crate::run::{Ended, Follower, Request, Told, follow};
@@ -48,12 +50,13 @@ pub(super) async fn run(client: Client, options: TuiOptions) -> Result<(), Failu
         match line.trim() {
             "" => {}
             "/exit" | "/quit" => return Ok(()),
-            "/help" => put("/new  /compact  /history  /abort  /exit").await,
+            "/help" => put("/new  /compact [undo]  /history  /abort  /exit").await,
             "/history" => talk.history().await?,
             "/abort" | "/stop" => {
                 talk.client.call("chat.abort", json!({"sessionKey": talk.options.session_key})).await?;
             }
             "/compact" => talk.compact().await?,
+            "/compact undo" => talk.undo_compaction().await?,
             "/new" | "/reset" => {
                 talk.client.call("sessions.reset", json!({"key": talk.options.session_key})).await?;
                 put(own::DONE_RESET.in_lang(talk.options.lang)).await;
@@ -85,12 +88,50 @@ impl Talk {
 
     /// Shows older turns to the model as a summary; says what became of it.
     async fn compact(&mut self) -> Result<(), Failure> {
-        let answer = self.client.call("sessions.compact", json!({"key": self.options.session_key})).await?;
-        let shown = match peek::text(&answer, "/checkpoint/summary") {
-            summary if summary.is_empty() => format!("-  {}", peek::text(&answer, "/reason")),
-            summary => summary,
+        let lang = self.options.lang;
+        put(own::COMPACTING.in_lang(lang)).await;
+        let params = json!({"key": self.options.session_key});
+        let call =
+            Call { method: "sessions.compact".to_owned(), params, timeout: Some(SUMMARY_MAX), ..Call::default() };
+        match self.client.perform(call).await {
+            Ok(answer) => put_all(compacted(lang, &answer)).await,
+            Err(error) => self.not_done(error).await?,
+        }
+        Ok(())
+    }
+
+    /// Takes the newest summary back.
+    async fn undo_compaction(&mut self) -> Result<(), Failure> {
+        let (lang, key) = (self.options.lang, self.options.session_key.clone());
+        let listed = self.client.call("sessions.compaction.list", json!({ "key": key })).await;
+        let newest = match &listed {
+            Ok(listed) => peek::text(listed, "/checkpoints/0/checkpointId"),
+            Err(_) => String::new(),
         };
-        put(&visible(&shown, Shape::Text)).await;
+        let undone = match listed {
+            Ok(_) if newest.is_empty() => {
+                put(own::NO_SUMMARY.in_lang(lang)).await;
+                return Ok(());
+            }
+            Ok(_) => {
+                let params = json!({ "key": key, "checkpointId": newest });
+                self.client.call("sessions.compaction.restore", params).await
+            }
+            Err(error) => Err(error),
+        };
+        match undone {
+            Ok(_) => put(own::UNCOMPACTED.in_lang(lang)).await,
+            Err(error) => self.not_done(error).await?,
+        }
+        Ok(())
+    }
+
+    /// Tells why nothing was done; the conversation goes on unless the connection is gone.
+    async fn not_done(&self, error: Error) -> Result<(), Failure> {
+        if self.client.is_ended() {
+            return Err(error.into());
+        }
+        put(&format!("x  {}", visible(&error.to_string(), Shape::Cell))).await;
         Ok(())
     }
 
@@ -129,6 +170,21 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+/// Words what became of a summary, and what it says.
+fn compacted(lang: Lang, answer: &Value) -> Vec<String> {
+    if !peek::is(answer, "/compacted") {
+        let cause = visible(&peek::text(answer, "/reason"), Shape::Cell);
+        return vec![fill(own::NOT_COMPACTED.in_lang(lang), &[("cause", &cause)])];
+    }
+    let count = |name: &str| peek::int(answer, name).map(number::thousands).unwrap_or_default();
+    let (entries, before, after) =
+        (count("/result/entries"), count("/result/tokensBefore"), count("/result/tokensAfter"));
+    let said = if before.is_empty() { &own::COMPACTED_SOME } else { &own::COMPACTED };
+    let values = [("count", &*entries), ("before", &*before), ("after", &*after)];
+    let head = fill(said.in_lang(lang), &values);
+    vec![head, visible(&peek::text(answer, "/checkpoint/summary"), Shape::Text)]
 }
 
 /// Turns what happens into whole lines.
@@ -292,6 +348,17 @@ mod tests {
         assert_eq!(answer(&with, "always").as_deref(), Some("allow-always"));
         assert_eq!(answer(&without, "always"), None);
         assert_eq!(answer(&without, "once").as_deref(), Some("allow-once"));
+    }
+
+    #[test]
+    fn a_summary_says_how_much_shorter_it_is_and_what_it_says() {
+        let made = json!({"compacted": true, "result": {"entries": 12, "tokensBefore": 18_250, "tokensAfter": 900},
+            "checkpoint": {"summary": "Decisions:\n- ship it\u{1b}[2J"}});
+        let lines = compacted(Lang::En, &made);
+        assert!(lines[0].contains("12 older messages") && lines[0].contains("18.2k to 900 tokens"), "{lines:?}");
+        assert!(lines[1].contains("ship it") && !lines[1].contains('\x1b'), "{lines:?}");
+        let due = compacted(Lang::En, &json!({"compacted": false, "reason": "a run works"}));
+        assert_eq!(due, ["nothing was summarised: a run works"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossterm::event::{Event as Happening, EventStream, KeyEventKind};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use openclaw_client::{Backoff, Client, Error, Events, Notice};
+use openclaw_client::{Backoff, Call, Client, Error, Events, Notice};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -26,6 +26,9 @@ use crate::peek;
 
 /// Shortest time between two frames: at most 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Longest wait for a summary: its maker has a time limit of its own.
+pub(super) const SUMMARY_MAX: Duration = Duration::from_secs(900);
 
 /// How long what was typed may be only in memory.
 const SAVE_AFTER: Duration = Duration::from_secs(1);
@@ -219,7 +222,12 @@ impl<'a, W: std::io::Write> Session<'a, W> {
         let not_now =
             Error::Unreachable { endpoint: method.to_owned(), cause: "not connected, or too busy".to_owned() };
         self.calls.push(match client {
-            Some(client) => Box::pin(async move { (asked, client.call(method, params).await) }),
+            Some(client) => {
+                // A summary is made by the model, in several answers perhaps.
+                let timeout = matches!(asked, Asked::Compact).then_some(SUMMARY_MAX);
+                let call = Call { method: method.to_owned(), params, timeout, ..Call::default() };
+                Box::pin(async move { (asked, client.perform(call).await) })
+            }
             None => Box::pin(std::future::ready((asked, Err(not_now)))),
         });
     }

@@ -2,6 +2,7 @@
 //! in as a value, and whatever must happen outside goes out as effects. Called by
 //! the loop in `run`, and by tests without a terminal.
 
+mod compaction;
 mod events;
 mod follow;
 mod keys;

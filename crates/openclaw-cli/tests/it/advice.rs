@@ -50,7 +50,11 @@ fn every_command_that_is_suggested_parses() {
 
 /// Puts a word that fits where a value is filled in.
 fn filled(command: &str) -> String {
-    let mut filled = command.replace("{command}", "explain").replace("'${{NAME}}'", "X").replace("'{}'", "X");
+    let mut filled = command
+        .replace("{command}", "explain")
+        .replace("{number}", "1")
+        .replace("'${{NAME}}'", "X")
+        .replace("'{}'", "X");
     while let (Some(begin), Some(end)) = (filled.find('{'), filled.find('}')) {
         filled.replace_range(begin..=end, "x");
     }

@@ -188,7 +188,7 @@ pub(crate) fn healthy(method: &str, params: &Value) -> Vec<Out> {
         "agent" => run(params),
         "agent.wait" => vec![Out::Ok(json!({"status": "ok"}))],
         "chat.abort" => vec![Out::Ok(json!({"ok": true, "aborted": true}))],
-        other => match crate::runs::answers(other, params) {
+        other => match crate::runs::answers(other, params).or_else(|| crate::deliveries::answers(other, params)) {
             Some(answer) => vec![Out::Ok(answer)],
             None => {
                 vec![Out::Error(json!({"code": "INVALID_REQUEST", "message": format!("unknown method: {other}")}))]

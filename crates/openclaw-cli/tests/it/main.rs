@@ -6,6 +6,7 @@
 mod advice;
 mod agent;
 mod config;
+mod deliveries;
 mod exit_codes;
 mod gateway;
 mod manners;

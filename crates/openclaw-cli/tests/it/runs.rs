@@ -32,8 +32,8 @@ pub(crate) fn answers(method: &str, params: &Value) -> Option<Value> {
                     "startedAt": AT + 2200 }],
             "usage": { "input": 10, "output": 5, "costUsd": 0.004 },
             "waitsFor": [{ "kind": "question", "id": "q1", "callId": "c2", "name": "mail.send", "since": AT,
-                "next": "answer question q1 with happened, not-happened or unknown" }] } }),
-        "runs.resume" => json!({ "ok": true, "runId": params["runId"], "status": "running" }),
+                "next": "openclaw approvals answer q1 happened" }] } }),
+        "runs.resume" => json!({ "ok": true, "runId": params["runId"], "status": "running", "takenUp": false }),
         "runs.cancel" => {
             json!({ "ok": true, "runId": params["runId"], "cancelled": true, "runIds": [params["runId"]] })
         }
@@ -122,21 +122,57 @@ fn runs_are_driven_by_their_verbs() {
     assert_eq!(World::healthy().run("runs settle r_7K c2 perhaps").exit, Exit::Usage);
 }
 
+/// Asks to go on with a run when the gateway refuses.
+fn refused(message: &'static str, details: Value) -> crate::world::Outcome {
+    World::scripted(move |method, params| match method {
+        "runs.resume" => {
+            vec![Out::Error(json!({ "code": "INVALID_REQUEST", "message": message, "details": details }))]
+        }
+        other => healthy(other, params),
+    })
+    .run("runs resume r_7K")
+}
+
 #[test]
-fn a_run_that_waits_and_one_that_is_gone_have_their_exit_codes() {
-    let refusing = |code: &'static str, message: &'static str| {
-        World::scripted(move |method, params| match method {
+fn a_run_that_waits_and_one_that_has_ended_say_what_to_do_and_have_their_exit_codes() {
+    let approval = json!({ "kind": "approval", "id": "p1", "name": "exec", "next": "openclaw approvals allow p1" });
+    let question = json!({ "kind": "question", "id": "q1", "name": "pay", "next": "openclaw approvals answer q1 happened",
+        "answers": ["happened", "not-happened", "unknown"] });
+    let waits =
+        refused("run goes on once this is answered", json!({ "code": "RUN_WAITS", "waitsFor": [approval, question] }));
+    assert_eq!(waits.exit, Exit::Waits);
+    for next in ["approvals allow p1", "approvals answer q1 happened", "approvals answer q1 not-happened"] {
+        assert!(waits.err.contains(next), "{next}: {}", waits.err);
+    }
+    let details = json!({ "code": "RUN_ENDED", "next": "openclaw replay r_7Kq2xx00 --from 1 --live" });
+    let ended = refused("run r_7Kq2xx00 has ended: it is done", details);
+    assert_eq!(ended.exit, Exit::Conflict);
+    assert!(
+        ended.err.contains("it is done") && ended.err.contains("replay r_7Kq2xx00 --from 1 --live"),
+        "{}",
+        ended.err
+    );
+    let gone = refused("there is no run r_7K", json!({ "code": "RUN_NOT_FOUND" }));
+    assert_eq!(gone.exit, Exit::NotFound);
+}
+
+#[test]
+fn a_run_that_nobody_worked_on_is_taken_up_and_a_waiting_one_is_in_the_queue() {
+    for (status, taken, said) in [
+        ("queued", true, "had nobody working on it and is taken up now (queued)"),
+        ("queued", false, "waits for its turn and begins by itself"),
+        ("running", false, "is working (running)"),
+    ] {
+        let outcome = World::scripted(move |method, params| match method {
             "runs.resume" => {
-                vec![Out::Error(json!({ "code": "INVALID_REQUEST", "message": message, "details": { "code": code } }))]
+                vec![Out::Ok(json!({ "ok": true, "runId": params["runId"], "status": status, "takenUp": taken }))]
             }
             other => healthy(other, params),
         })
-        .run("runs resume r_7K")
-        .exit
-    };
-    assert_eq!(refusing("RUN_WAITS", "run goes on once this is answered"), Exit::Waits);
-    assert_eq!(refusing("RUN_ENDED", "run has ended"), Exit::Conflict);
-    assert_eq!(refusing("RUN_NOT_FOUND", "there is no run r_7K"), Exit::NotFound);
+        .run("runs resume r_7K");
+        assert_eq!(outcome.exit, Exit::Done, "{outcome:?}");
+        assert!(outcome.out.contains(said), "{said}: {}", outcome.out);
+    }
 }
 
 #[test]

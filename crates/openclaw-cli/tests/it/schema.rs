@@ -173,6 +173,7 @@ fn every_command_line_prints_the_published_form() {
         "channel",
         "node",
         "run",
+        "delivery",
         "replayed",
     ];
     let is_part = |name: &str| parts.contains(&name) || name.ends_with("-line");

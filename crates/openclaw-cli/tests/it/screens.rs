@@ -108,6 +108,8 @@ fn completed(world: World, words: &[&str]) -> String {
 fn completion_knows_live_ids_and_is_silent_without_a_gateway() {
     assert!(completed(World::healthy(), &["sessions", "show", ""]).contains("agent:main:main"));
     assert!(completed(World::healthy(), &["models", "use", ""]).contains("anthropic/claude-sonnet-4-5"));
+    assert!(completed(World::healthy(), &["runs", "show", ""]).contains("r_7Kq2xx00"));
+    assert!(completed(World::healthy(), &["deliveries", "show", ""]).contains("12"));
     assert!(completed(World::new(), &["config", "get", "gateway.po"]).contains("gateway.port"));
     assert!(completed(World::new(), &["sta"]).contains("status"));
     assert_eq!(completed(World::new(), &["sessions", "show", "agent"]), "");

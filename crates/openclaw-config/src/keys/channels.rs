@@ -39,6 +39,8 @@ pub(super) const SHARED: Section = Section {
             1,
             "an answer that could not be sent for this long is not sent",
         ),
+        key("defaults.deliveryHistoryDays", Int(1, 3650), "30", 1, "a delivery that is over is listed for this long"),
+        key("defaults.deliveryHistoryMax", Int(1, 1_000_000), "10000", 1, "most deliveries that are over and listed"),
         key("defaults.heartbeatVisibility.showOk", Bool, "false", 1, "show heartbeats without news"),
         key("defaults.heartbeatVisibility.showAlerts", Bool, "true", 1, "show heartbeats with news"),
         key("defaults.heartbeatVisibility.useIndicator", Bool, "", 1, "show them as an indicator"),

@@ -71,7 +71,7 @@ impl Moment {
 }
 
 /// Writes of the store that concern runs.
-const OPERATIONS: [&str; 16] = [
+const OPERATIONS: [&str; 18] = [
     "journal.admit",
     "journal.claim",
     "journal.append",
@@ -84,6 +84,8 @@ const OPERATIONS: [&str; 16] = [
     "outbox.settle",
     "outbox.orphaned",
     "outbox.retry",
+    "outbox.discard",
+    "outbox.prune",
     "compactions.keep",
     "compactions.undo",
     "sessions.open",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::JournalError as Error;
-use crate::delivery::{Delivery, DeliveryRecord, DeliveryState};
+use crate::delivery::{Delivery, DeliveryRecord, DeliveryState, Retention};
 use crate::ids::{RunId, SessionKey, Timestamp};
 
 /// Keeps what is to be sent. Production: `store::sqlite`. Rows are added by
@@ -44,6 +44,28 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// When the store fails.
     async fn retry(&self, id: u64, now: Timestamp) -> Result<bool, Error>;
+
+    /// Returns one delivery.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn delivery(&self, id: u64) -> Result<Option<DeliveryRecord>, Error>;
+
+    /// Settles an `unknown` or `failed` delivery without sending it: a person
+    /// said so. It is kept with their name. False when there is no such delivery
+    /// in such a state.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn discard(&self, id: u64, by: &str, now: Timestamp) -> Result<bool, Error>;
+
+    /// Forgets closed deliveries beyond `retention`, the oldest first and a
+    /// bounded number at a time; returns how many. Those that are open stay.
+    /// Writes nothing when there is nothing to forget.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn prune(&self, retention: Retention, now: Timestamp) -> Result<usize, Error>;
 }
 
 /// A delivery that somebody is sending.

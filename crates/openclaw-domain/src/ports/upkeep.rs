@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::RunRecord;
 use crate::compaction::Kept;
 use crate::fault::Fault;
 use crate::ids::{RunId, Seq, SessionKey, Timestamp};
@@ -17,6 +18,14 @@ pub trait Upkeep: Send + Sync {
     /// `NotFound` when no such run works.
     async fn snapshot(&self, run: &RunId) -> Result<Snapshotted, Fault>;
 
+    /// Sees to it that a run which nobody works on is worked on: one that was
+    /// interrupted, whose owner is gone or whose lease expired. It is known to
+    /// [`super::Runs`] when this returns, and begins when there is a place for it.
+    ///
+    /// # Errors
+    /// `Conflict` when another process works on it; when the journal cannot be read.
+    async fn take_up(&self, run: &RunRecord) -> Result<TakeUp, Fault>;
+
     /// Shows the older turns of a session to the model as a summary: now, or,
     /// while a run works, before its next model call.
     ///
@@ -29,6 +38,15 @@ pub trait Upkeep: Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such compaction, `Conflict` while a run works.
     async fn undo_compaction(&self, session: &SessionKey, id: u64, by: &str) -> Result<Kept, Fault>;
+}
+
+/// What became of a wish that a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeUp {
+    /// This process works on it already, or it waits here for its turn.
+    Held,
+    /// Nobody worked on it; this process does now.
+    Taken,
 }
 
 /// What became of a wish to make a conversation shorter.

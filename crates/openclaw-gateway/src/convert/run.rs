@@ -148,7 +148,8 @@ impl Summary {
                 self.tool(question.call.id.as_str(), |row| row["state"] = json!("unknown"));
                 self.waits_for.push(json!({ "kind": "question", "id": question.id, "callId": question.call.id,
                     "name": question.call.name, "since": question.asked_at,
-                    "next": format!("answer question {} with happened, not-happened or unknown", question.id) }));
+                    "next": format!("openclaw approvals answer {} happened", question.id),
+                    "answers": ["happened", "not-happened", "unknown"] }));
             }
             RunEvent::ToolSettled { question, call, answer, by } => {
                 self.answered(question);
@@ -200,9 +201,14 @@ pub(crate) fn open_action(action: &OpenAction) -> Value {
 /// Returns a delivery.
 pub(crate) fn delivery(record: &DeliveryRecord) -> Value {
     let delivery = &record.delivery;
-    json!({ "id": record.id, "sessionKey": record.session, "runId": record.run, "state": record.state.as_str(),
+    let mut value = json!({ "id": record.id, "sessionKey": record.session, "runId": record.run, "state": record.state.as_str(),
         "channel": delivery.to.channel, "to": delivery.to.to, "accountId": delivery.to.account,
         "threadId": delivery.to.thread, "text": delivery.text, "key": delivery.idempotency_key,
         "notAfter": delivery.not_after, "providerId": record.provider_id, "message": record.message,
-        "attempts": record.attempts, "at": record.at })
+        "attempts": record.attempts, "at": record.at });
+    if let Some(discarded) = &record.discarded {
+        value["discardedBy"] = json!(discarded.by);
+        value["discardedAt"] = json!(discarded.at);
+    }
+    value
 }

@@ -4,7 +4,9 @@
 //! allocates every key.
 
 use openclaw_domain::Timestamp;
+use openclaw_domain::compaction::Shrunk;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::delta::Ids;
 
@@ -72,4 +74,26 @@ impl<'a, M> Chat<'a, M> {
             message: None,
         }
     }
+}
+
+/// Says that a summary is being made.
+pub(crate) fn compacting() -> Value {
+    json!({ "phase": "start" })
+}
+
+/// Says that older turns are shown as a summary; `completed` and `willRetry` are
+/// what known clients draw.
+pub(crate) fn compacted(entries: u64, tokens: Option<Shrunk>, is_retry: bool) -> Value {
+    let mut data =
+        json!({ "phase": "end", "completed": true, "willRetry": is_retry, "outcome": "completed", "entries": entries });
+    if let Some(Shrunk { before, after }) = tokens {
+        data["tokensBefore"] = json!(before);
+        data["tokensAfter"] = json!(after);
+    }
+    data
+}
+
+/// Says that no summary was made.
+pub(crate) fn not_compacted(reason: &str) -> Value {
+    json!({ "phase": "end", "completed": false, "willRetry": false, "outcome": "failed", "reason": reason })
 }

@@ -5,6 +5,7 @@
 //! the chat frame of one update share it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::model::Selected;
@@ -110,10 +111,7 @@ impl View {
             }
             Change::ToolStarted(call) => self.tool_started(update, call),
             Change::ToolProgress { call, progress } => self.tool_progress(update, call.as_str(), progress),
-            Change::ToolEnded { call, result, took } => {
-                let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                self.tool_ended(update, call, result, millis)
-            }
+            Change::ToolEnded { call, result, took } => self.tool_ended(update, call, result, *took),
             Change::ApprovalRequested(approval) => vec![Output::Approvals(Frame::new(
                 names::APPROVAL_REQUESTED,
                 &convert::approval::requested(approval),
@@ -136,8 +134,15 @@ impl View {
             ))],
             Change::TextKept => vec![Output::Position(self.frame(update, "cursor", json!({})))],
             Change::Resumed => vec![self.agent(update, "lifecycle", json!({ "phase": "resumed" }))],
+            Change::Compacting => vec![self.agent(update, "compaction", payload::compacting())],
+            Change::Compacted { entries, tokens, is_retry } => {
+                vec![self.agent(update, "compaction", payload::compacted(*entries, *tokens, *is_retry))]
+            }
+            Change::NotCompacted { reason } => {
+                vec![self.agent(update, "compaction", payload::not_compacted(reason))]
+            }
             // Whoever said it heard so when the run that took it in ended.
-            Change::Compacted { .. } | Change::Carried(_) => Vec::new(),
+            Change::Carried(_) => Vec::new(),
             Change::Steered { input } => {
                 if self.steered.len() < REMEMBERED_MAX {
                     self.steered.push(input.clone());
@@ -210,8 +215,8 @@ impl View {
         }
     }
 
-    fn tool_ended(&mut self, update: &RunUpdate, call: &ToolCall, result: &ToolResult, millis: u64) -> Vec<Output> {
-        let id = call.id.as_str();
+    fn tool_ended(&mut self, update: &RunUpdate, call: &ToolCall, result: &ToolResult, took: Duration) -> Vec<Output> {
+        let (id, millis) = (call.id.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         if !result.is_error() && self.tools.len() < REMEMBERED_MAX && !self.tools.contains(&call.name) {
             self.tools.push(call.name.clone());
         }
@@ -324,6 +329,8 @@ fn is_durable(change: &Change) -> bool {
             | Change::TextDelta(_)
             | Change::ThinkingDelta(_)
             | Change::ToolProgress { .. }
+            | Change::Compacting
+            | Change::NotCompacted { .. }
     )
 }
 

@@ -1,7 +1,7 @@
 //! `runs.*`: what runs did, what they wait for, and what became of their calls.
 
-use openclaw_domain::ports::{JournalError, RunRecord};
-use openclaw_domain::run::{Abort, Status};
+use openclaw_domain::ports::{JournalError, RunRecord, TakeUp};
+use openclaw_domain::run::{Abort, End, Outcome, Status};
 use openclaw_domain::{RunId, Seq, SessionKey};
 use openclaw_protocol::{ErrorBody, ErrorCode};
 use serde_json::{Value, json};
@@ -113,31 +113,52 @@ pub(crate) async fn events(cx: Cx, params: Params) -> Answer {
         "hasMore": read.len() == limit && last < record.seq }))
 }
 
-/// Sees to it that a run works: one that waits for people says for what.
+/// Sees to it that a run works: one that nobody works on is taken up, one that
+/// waits for people says for what.
 pub(crate) async fn resume(cx: Cx, params: Params) -> Answer {
     let record = find(&cx, &params).await?;
-    let status = record.status;
-    match status {
-        Status::Queued | Status::Running => now(json!({ "ok": true, "runId": record.id, "status": status.as_str() })),
-        Status::Done | Status::Failed | Status::Cancelled => {
-            let message =
-                format!("run {} has ended ({}); send its message again to start a new one", record.id, status.as_str());
-            Err(invalid(message).with_details(json!({ "code": "RUN_ENDED", "status": status.as_str() })))
-        }
-        Status::Waiting | Status::Attention => {
-            let summary = summary(&cx, &record).await?;
-            let waits = summary.waits_for();
-            let named = |waits: &Value| {
-                let text = |name: &str| waits[name].as_str().unwrap_or_default().to_owned();
-                format!("{} {} about {} ({})", text("kind"), text("id"), text("name"), text("next"))
-            };
-            let list = waits.iter().map(named).collect::<Vec<_>>().join("; ");
-            let what = if list.is_empty() { "another run or a timer".to_owned() } else { list };
-            let message = format!("run {} goes on by itself once this is answered: {what}", record.id);
-            Err(invalid(message)
-                .with_details(json!({ "code": "RUN_WAITS", "status": status.as_str(), "waitsFor": waits })))
+    if let Some(outcome) = &record.outcome {
+        return Err(has_ended(&record, outcome));
+    }
+    let taken = cx.gateway.ports.upkeep.take_up(&record).await.map_err(|fault| error(&fault))?;
+    match record.status {
+        Status::Waiting | Status::Attention => Err(waits(&record, &summary(&cx, &record).await?)),
+        Status::Queued | Status::Running | Status::Done | Status::Failed | Status::Cancelled => {
+            // As it stands here: what the journal says of one that was left is its owner's word.
+            let live = cx.gateway.ports.runs.active(Some(&record.session)).into_iter();
+            let live = live.filter(|active| active.id == record.id).map(|active| active.status).next();
+            now(json!({ "ok": true, "runId": record.id, "status": live.unwrap_or(record.status).as_str(),
+                "takenUp": taken == TakeUp::Taken }))
         }
     }
+}
+
+fn has_ended(record: &RunRecord, outcome: &Outcome) -> ErrorBody {
+    let id = &record.id;
+    let how = match &outcome.end {
+        End::Done => "it is done".to_owned(),
+        End::Cancelled { by } => format!("it was stopped by {by}"),
+        End::Limited { message, .. } | End::ModelFailed { message, .. } | End::Failed { message } => {
+            format!("it failed: {message}")
+        }
+    };
+    invalid(format!("run {id} has ended: {how}; an ended run does not go on, a new one can begin at any of its steps"))
+        .with_details(json!({ "code": "RUN_ENDED", "runId": id, "sessionKey": record.session,
+            "status": record.status.as_str(), "endedAt": outcome.ended_at, "steps": outcome.iterations,
+            "next": format!("openclaw replay {id} --from 1 --live") }))
+}
+
+fn waits(record: &RunRecord, summary: &Summary) -> ErrorBody {
+    let waits = summary.waits_for();
+    let named = |waits: &Value| {
+        let text = |name: &str| waits[name].as_str().unwrap_or_default().to_owned();
+        format!("{} {} about {}", text("kind"), text("id"), text("name"))
+    };
+    let list = waits.iter().map(named).collect::<Vec<_>>().join("; ");
+    let what = if list.is_empty() { "another run or a timer".to_owned() } else { list };
+    let message = format!("run {} goes on by itself once this is answered: {what}", record.id);
+    invalid(message).with_details(json!({ "code": "RUN_WAITS", "runId": record.id,
+        "status": record.status.as_str(), "waitsFor": waits }))
 }
 
 /// Stops a run.

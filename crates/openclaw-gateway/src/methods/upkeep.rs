@@ -4,7 +4,7 @@
 //! has every turn, and a summary can be taken back.
 
 use openclaw_domain::SessionId;
-use openclaw_domain::compaction::Kept;
+use openclaw_domain::compaction::{Kept, Shrunk};
 use openclaw_domain::ports::{Compacted, ScratchCount};
 use openclaw_domain::session::Session;
 use openclaw_protocol::ErrorBody;
@@ -32,7 +32,9 @@ pub(crate) async fn compact(cx: Cx, params: Params) -> Answer {
         Compacted::Done(kept) => {
             cx.gateway.hub.note(&key, "compact", None);
             let shown = session.entries.saturating_sub(kept.compaction.turns as u64);
-            json!({ "ok": true, "key": key, "compacted": true, "kept": shown,
+            let mut result = json!({ "entries": kept.compaction.turns });
+            put_tokens(&mut result, &kept);
+            json!({ "ok": true, "key": key, "compacted": true, "kept": shown, "result": result,
                 "checkpoint": checkpoint(&session.id, &session, &kept) })
         }
         Compacted::Due => json!({ "ok": true, "key": key, "compacted": false, "kept": session.entries,
@@ -94,7 +96,7 @@ async fn existing(cx: &Cx, params: &Params) -> Result<Session, ErrorBody> {
 /// so that both halves are of the same session.
 fn checkpoint(id: &SessionId, session: &Session, kept: &Kept) -> Value {
     let through = kept.compaction.through;
-    json!({
+    let mut checkpoint = json!({
         "checkpointId": kept.id.to_string(),
         "sessionKey": session.key,
         "sessionId": id,
@@ -104,5 +106,14 @@ fn checkpoint(id: &SessionId, session: &Session, kept: &Kept) -> Value {
         "firstKeptEntryId": (through + 1).to_string(),
         "preCompaction": { "sessionId": id, "entryId": through.to_string() },
         "postCompaction": { "sessionId": id, "entryId": (through + 1).to_string() },
-    })
+    });
+    put_tokens(&mut checkpoint, kept);
+    checkpoint
+}
+
+fn put_tokens(value: &mut Value, kept: &Kept) {
+    if let Some(Shrunk { before, after }) = kept.compaction.tokens {
+        value["tokensBefore"] = json!(before);
+        value["tokensAfter"] = json!(after);
+    }
 }

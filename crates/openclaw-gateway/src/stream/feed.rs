@@ -12,6 +12,8 @@ use openclaw_domain::{Change, Cursor, RunId, RunUpdate, Seq, SessionKey};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::events::payload::{compacting, not_compacted};
+
 /// Runs with a feed at once; the engine's own bound is far below.
 const FEEDS_MAX: usize = 16 * 1024;
 
@@ -203,6 +205,8 @@ impl State {
                     self.aside("item", data);
                 }
             },
+            Change::Compacting => self.aside("compaction", compacting()),
+            Change::NotCompacted { reason } => self.aside("compaction", not_compacted(reason)),
             Change::Ended(_) | Change::Carried(_) => self.is_over = true,
             Change::Accepted
             | Change::EntryAdded(_)

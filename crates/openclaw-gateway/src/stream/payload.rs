@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::feed::{Aside, Name};
 use super::telling::{Told, What};
 use crate::convert;
+use crate::events::payload::compacted;
 
 /// Tool calls of the last turn whose arguments are remembered.
 const CALLS_MAX: usize = 256;
@@ -203,7 +204,9 @@ pub(crate) fn of(event: &RunEvent, run: &str, at: Timestamp) -> (&'static str, V
                 json!({ "phase": "resolved", "id": question, "toolCallId": call, "answer": answer, "resolvedBy": by });
             ("question", data)
         }
-        RunEvent::Compacted { .. } => ("compaction", json!({ "phase": "end" })),
+        RunEvent::Compacted { compaction, .. } => {
+            ("compaction", compacted(compaction.turns as u64, compaction.tokens, false))
+        }
         RunEvent::Steered { input, .. } => ("lifecycle", json!({ "phase": "steered", "inputRunId": input })),
         RunEvent::CancelRequested { by } => ("lifecycle", json!({ "phase": "cancelling", "by": by })),
         RunEvent::DeadlinePassed => ("lifecycle", json!({ "phase": "deadline" })),

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use openclaw_domain::approval::{Approval, Decision};
-use openclaw_domain::compaction::Kept;
+use openclaw_domain::compaction::{Kept, Shrunk};
 use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
 use openclaw_domain::ports::{
     Approvals, Child, Compacted, Compactions, Execution, LogPage, LogQuery, Logs, OpenAction, Pool, Questions,
-    RunObserver, Runs, ScratchCount, Sessions, Settings, Snapshotted, Upkeep,
+    RunObserver, RunRecord, Runs, ScratchCount, Sessions, Settings, Snapshotted, TakeUp, Upkeep,
 };
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::runtime::PoolTask;
@@ -43,6 +43,7 @@ pub(crate) struct Engine {
     pub(crate) asked: Mutex<Vec<Approval>>,
     pub(crate) unsure: Mutex<Vec<Question>>,
     pub(crate) unsettled: Mutex<Vec<OpenAction>>,
+    pub(crate) taken_up: Mutex<Vec<RunId>>,
     release: Notify,
 }
 
@@ -65,6 +66,7 @@ impl Engine {
             asked: Mutex::default(),
             unsure: Mutex::default(),
             unsettled: Mutex::default(),
+            taken_up: Mutex::default(),
             release: Notify::new(),
         })
     }
@@ -152,6 +154,11 @@ impl Engine {
         feed.tell(Change::TextDelta("Wrong ".into()));
         feed.tell(Change::TextReplaced("Right ".into()));
         feed.tell(Change::TurnCompleted(usage()));
+        feed.tell(Change::Compacting);
+        feed.tell(Change::NotCompacted { reason: "it would not be shorter".into() });
+        feed.tell(Change::Compacting);
+        let tokens = Some(Shrunk { before: 900, after: 100 });
+        feed.tell(Change::Compacted { entries: 4, tokens, is_retry: true });
         let turn = furniture::busy_turn();
         for (call, result) in turn.calls() {
             feed.tell(Change::ToolStarted(call.clone()));
@@ -380,6 +387,13 @@ impl Upkeep for EngineRuns {
         Ok(Snapshotted { run: run.clone(), session: found.session.clone(), kept, head, at: AT, scratch })
     }
 
+    /// Takes up whatever the engine does not know of.
+    async fn take_up(&self, run: &RunRecord) -> Result<TakeUp, Fault> {
+        self.0.taken_up.lock().unwrap().push(run.id.clone());
+        let is_held = self.0.runs.lock().unwrap().contains_key(&run.id);
+        Ok(if is_held { TakeUp::Held } else { TakeUp::Taken })
+    }
+
     async fn compact(&self, session: &SessionKey) -> Result<Compacted, Fault> {
         if session.is_main() {
             return Ok(Compacted::Nothing);
@@ -388,7 +402,7 @@ impl Upkeep for EngineRuns {
             return Err(Fault::new(Kind::NotFound, "no such session"));
         };
         let summary = Summary { gist: "they spoke".into(), ..Summary::default() };
-        let compaction = Compaction { turns: 1, through: 1, summary };
+        let compaction = Compaction { turns: 1, through: 1, summary, tokens: Some(Shrunk { before: 900, after: 100 }) };
         let kept = self.0.store.keep(session, &found.id, compaction, AT).await.unwrap();
         Ok(Compacted::Done(Box::new(kept)))
     }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Destination};
+use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Destination, Discarded, Retention};
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::ports::{Due, JournalError, OpenAction, Outbox, RunObserver as _, Settled};
 use openclaw_domain::run::Status;
@@ -55,6 +55,7 @@ impl Outbox for Sent {
             message: (state == DeliveryState::Unknown).then(|| "the connection broke".into()),
             attempts: 1,
             at: AT,
+            discarded: (state == DeliveryState::Discarded).then(|| Discarded { by: "ann".into(), at: AT }),
         };
         let all = DeliveryState::ALL.into_iter().enumerate().map(record);
         Ok(all.filter(|record| state.is_none_or(|state| record.state == state)).take(limit).collect())
@@ -63,6 +64,19 @@ impl Outbox for Sent {
     async fn retry(&self, id: u64, _now: Timestamp) -> Result<bool, JournalError> {
         self.retried.lock().unwrap().push(id);
         Ok(id == 4)
+    }
+
+    async fn delivery(&self, id: u64) -> Result<Option<DeliveryRecord>, JournalError> {
+        Ok(self.deliveries(None, 100).await?.into_iter().find(|record| record.id == id))
+    }
+
+    async fn discard(&self, id: u64, by: &str, _now: Timestamp) -> Result<bool, JournalError> {
+        assert!(!by.is_empty());
+        Ok(id == 3 || id == 4)
+    }
+
+    async fn prune(&self, _retention: Retention, _now: Timestamp) -> Result<usize, JournalError> {
+        Ok(0)
     }
 }
 
@@ -184,6 +198,9 @@ pub(crate) fn calls() -> Vec<(&'static str, Value)> {
         ("deliveries.list", json!({})),
         ("deliveries.list", json!({ "state": "unknown" })),
         ("deliveries.retry", json!({ "id": 4 })),
+        ("deliveries.list", json!({ "state": "discarded" })),
+        ("deliveries.get", json!({ "id": 4 })),
+        ("deliveries.discard", json!({ "id": 4 })),
     ]
 }
 
@@ -282,5 +299,41 @@ async fn a_call_is_settled_once_whether_its_run_waits_or_has_ended() {
     assert_eq!(ws.ok("runs.unsettled", json!({})).await["calls"], json!([]));
     let error = ws.fails("runs.settle", settle("old", "c9")).await;
     assert_eq!(error["details"]["code"], "CALL_NOT_OPEN");
-    ws.fails("deliveries.retry", json!({ "id": 3 })).await;
+}
+
+#[tokio::test]
+async fn only_a_delivery_that_is_open_is_sent_again_or_settled_and_others_are_named() {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    assert_eq!(ws.ok("deliveries.get", json!({ "id": 4 })).await["delivery"]["state"], "unknown");
+    for method in ["deliveries.retry", "deliveries.discard"] {
+        assert_eq!(ws.ok(method, json!({ "id": 4 })).await, json!({ "ok": true, "id": 4 }));
+        let sent = ws.fails(method, json!({ "id": 2 })).await;
+        assert_eq!(sent["details"], json!({ "code": "DELIVERY_NOT_OPEN", "id": 2, "state": "sent" }));
+        let none = ws.fails(method, json!({ "id": 99 })).await;
+        assert_eq!(none["details"]["code"], "DELIVERY_NOT_FOUND", "{none}");
+    }
+    let none = ws.fails("deliveries.get", json!({ "id": 99 })).await;
+    assert!(none["message"].as_str().unwrap().contains("there is no delivery 99"), "{none}");
+    let listed = ws.ok("deliveries.list", json!({ "state": "discarded" })).await;
+    assert_eq!(listed["deliveries"][0]["discardedBy"], "ann");
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_works_on_is_taken_up_and_an_ended_one_says_how_to_begin_another() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let mut ws = rig.client().await;
+    let taken = ws.ok("runs.resume", json!({ "runId": "working" })).await;
+    assert_eq!((&taken["takenUp"], &taken["status"]), (&json!(true), &json!("running")));
+    ws.ok("chat.send", json!({ "sessionKey": "notes", "message": "hold", "idempotencyKey": "held" })).await;
+    // One that waits is taken up as well, so that its question is there to be answered.
+    let waits = ws.fails("runs.resume", json!({ "runId": "unsure" })).await;
+    assert_eq!(waits["details"]["waitsFor"][0]["next"], "openclaw approvals answer u-run happened");
+    let ended = ws.fails("runs.resume", json!({ "runId": "over" })).await;
+    assert_eq!(ended["details"]["code"], "RUN_ENDED");
+    assert_eq!(ended["details"]["next"], "openclaw replay over --from 1 --live");
+    assert!(ended["message"].as_str().unwrap().contains("it is done"), "{ended}");
+    let asked: Vec<String> = rig.engine.taken_up.lock().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(asked, ["working", "unsure"]);
 }

@@ -64,15 +64,20 @@ static RUNS_SETTLE_PARAMS: &[Field] =
 pub static RUNS_SETTLE: Method = Method::new("runs.settle", Scope::Write, Shape::closed(RUNS_SETTLE_PARAMS));
 
 static DELIVERIES_LIST_PARAMS: &[Field] = &[
-    optional("state", one_of(&["pending", "sending", "sent", "failed", "unknown"])),
+    optional("state", one_of(&["pending", "sending", "sent", "failed", "unknown", "discarded"])),
     optional("limit", integer(1, 500)),
 ];
 
 /// Lists what was sent to people.
 pub static DELIVERIES_LIST: Method = Method::new("deliveries.list", Scope::Read, Shape::closed(DELIVERIES_LIST_PARAMS));
 
-static DELIVERIES_RETRY_PARAMS: &[Field] = &[required("id", integer(0, i64::MAX))];
+static DELIVERY_PARAMS: &[Field] = &[required("id", integer(0, i64::MAX))];
 
 /// Sends a delivery again.
-pub static DELIVERIES_RETRY: Method =
-    Method::new("deliveries.retry", Scope::Write, Shape::closed(DELIVERIES_RETRY_PARAMS));
+pub static DELIVERIES_RETRY: Method = Method::new("deliveries.retry", Scope::Write, Shape::closed(DELIVERY_PARAMS));
+
+/// Tells about one delivery.
+pub static DELIVERIES_GET: Method = Method::new("deliveries.get", Scope::Read, Shape::closed(DELIVERY_PARAMS));
+
+/// Settles a delivery that failed or may not have arrived, without sending it.
+pub static DELIVERIES_DISCARD: Method = Method::new("deliveries.discard", Scope::Write, Shape::closed(DELIVERY_PARAMS));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::catalog::UnknownOutcome;
+use openclaw_domain::delivery::Retention;
 use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
 use openclaw_domain::ports::{Journal, JournalError, RunObserver, Runs, Tool};
 use openclaw_domain::run::{QueueMode, Source};
@@ -83,7 +84,12 @@ fn engine(world: &Arc<World>, feeds: &Arc<Feeds>, boot: u32) -> Arc<Engine> {
         variables: store.clone(),
         memories: store.clone(),
         grants: store.clone(),
-        deliveries: Deliveries { outbox: store.clone(), couriers: Vec::new(), kept: Duration::from_secs(900) },
+        deliveries: Deliveries {
+            outbox: store.clone(),
+            couriers: Vec::new(),
+            kept: Duration::from_secs(900),
+            retention: Retention::default(),
+        },
     };
     let options = Options {
         owner: format!("boot-{boot}"),

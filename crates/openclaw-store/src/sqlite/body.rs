@@ -45,6 +45,23 @@ impl Body {
     }
 }
 
+/// Removes a large body once nothing refers to it: the same text may have been
+/// said elsewhere.
+pub(super) fn release(db: &Connection, sha: &[u8]) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "delete from blob where sha = ?1
+           and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
+           and not exists (select 1 from compaction where typeof(body) = 'blob' and body = ?1)
+           and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
+           and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
+           and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
+           and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)
+           and not exists (select 1 from scratch_file where body = ?1)",
+    )?
+    .execute([sha])?;
+    Ok(())
+}
+
 impl ToSql for Body {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match &self.sha {
@@ -70,20 +87,7 @@ impl Shas {
 
     /// Removes the bodies that no row refers to; call it after the rows went.
     pub(super) fn collect(self, db: &Connection) -> rusqlite::Result<()> {
-        let mut delete = db.prepare_cached(
-            "delete from blob where sha = ?1
-               and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
-               and not exists (select 1 from compaction where typeof(body) = 'blob' and body = ?1)
-               and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
-               and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
-               and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
-               and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)
-               and not exists (select 1 from scratch_file where body = ?1)",
-        )?;
-        for sha in self.0 {
-            delete.execute([sha])?;
-        }
-        Ok(())
+        self.0.iter().try_for_each(|sha| release(db, sha))
     }
 }
 

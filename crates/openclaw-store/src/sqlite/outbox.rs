@@ -1,10 +1,11 @@
 //! What is sent to people: recorded with what decided it, tried, settled once.
 
 use async_trait::async_trait;
-use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState};
+use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Discarded, Retention};
 use openclaw_domain::event::VERSION;
 use openclaw_domain::ids::Timestamp;
 use openclaw_domain::ports::{Due, Durability, JournalError as Error, Outbox, Settled};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Store;
@@ -13,6 +14,9 @@ use super::error::{Failure, WorkError, damaged};
 
 /// Most rows of one answer.
 const ROWS_MAX: usize = 1000;
+
+/// Most deliveries forgotten in one commit: others wait for the writer.
+const PRUNED_MAX: usize = 200;
 
 /// A delivery on its way into the table, encoded on the caller's thread.
 #[derive(Debug)]
@@ -91,17 +95,52 @@ impl Outbox for Store {
         };
         self.write("outbox.retry", Durability::Barrier, work).await.map_err(|error| self.store_error(error))
     }
+
+    async fn delivery(&self, id: u64) -> Result<Option<DeliveryRecord>, Error> {
+        let work = move |db: &Connection| Ok(find(db, id)?);
+        self.read("outbox.delivery", work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn discard(&self, id: u64, by: &str, now: Timestamp) -> Result<bool, Error> {
+        let by = by.to_owned();
+        let work = move |db: &Connection| {
+            let updated = db
+                .prepare_cached(
+                    "update outbox set state = 'discarded', discarded_by = ?2, discarded_at = ?3, not_before = ?3
+                     where id = ?1 and state in ('unknown','failed')",
+                )?
+                .execute(params![id, by, now.0])?;
+            Ok(updated > 0)
+        };
+        self.write("outbox.discard", Durability::Barrier, work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn prune(&self, retention: Retention, now: Timestamp) -> Result<usize, Error> {
+        let age_ms = i64::try_from(retention.age_max.as_millis()).unwrap_or(i64::MAX);
+        let (before, kept) = (now.0.saturating_sub(age_ms), retention.count_max);
+        let mut pruned = 0;
+        loop {
+            let look = move |db: &Connection| Ok(!closed(db, before, kept, 1)?.is_empty());
+            if !self.read("outbox.closed", look).await.map_err(|error| self.store_error(error))? {
+                return Ok(pruned);
+            }
+            let work = move |db: &Connection| Ok(forget(db, &closed(db, before, kept, PRUNED_MAX)?)?);
+            let forgotten = self.write("outbox.prune", Durability::Committed, work).await;
+            pruned += forgotten.map_err(|error| self.store_error(error))?;
+        }
+    }
 }
 
 /// What [`record`] expects.
 const SELECT: &str = "select o.id, s.skey, r.idem, o.state, o.provider_id, o.message, o.attempt, o.at, o.not_after,
-        o.v, o.body, b.bytes
+        o.v, o.body, b.bytes, o.discarded_by, o.discarded_at
  from outbox o join run r on r.id = o.run join session s on s.id = r.session
  left join blob b on typeof(o.body) = 'blob' and b.sha = o.body";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
     body::check_version(row, 9, VERSION)?;
     let delivery: Delivery = body::read(row, 10)?;
+    let discarded = row.get::<_, Option<String>>(12)?.zip(row.get::<_, Option<i64>>(13)?);
     Ok(DeliveryRecord {
         id: row.get(0)?,
         session: row.get_ref(1)?.as_str()?.parse().map_err(|error| damaged(1, error))?,
@@ -112,6 +151,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
         message: row.get(5)?,
         attempts: row.get(6)?,
         at: Timestamp(row.get(7)?),
+        discarded: discarded.map(|(by, at)| Discarded { by, at: Timestamp(at) }),
     })
 }
 
@@ -180,4 +220,30 @@ fn orphaned(db: &Connection, owner: &str) -> rusqlite::Result<Vec<DeliveryRecord
         .collect::<rusqlite::Result<Vec<u64>>>()?;
     let found = ids.into_iter().map(|id| find(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Returns closed deliveries that are too old or too many, the oldest first.
+fn closed(db: &Connection, before: i64, kept: usize, limit: usize) -> rusqlite::Result<Vec<u64>> {
+    db.prepare_cached(
+        "select id from (
+           select id, not_before, row_number() over (order by not_before desc, id desc) as place
+           from outbox where state = 'sent' or state = 'discarded')
+         where not_before < ?1 or place > ?2 order by not_before, id limit ?3",
+    )?
+    .query_map(params![before, kept, limit], |row| row.get(0))?
+    .collect()
+}
+
+/// Removes deliveries, and their texts where nothing else has the same.
+fn forget(db: &Connection, ids: &[u64]) -> rusqlite::Result<usize> {
+    let mut delete = db.prepare_cached("delete from outbox where id = ?1 returning body")?;
+    let mut forgotten = 0;
+    for id in ids {
+        let body = delete.query_row([id], |row| row.get::<_, Value>(0)).optional()?;
+        forgotten += usize::from(body.is_some());
+        if let Some(Value::Blob(sha)) = body {
+            body::release(db, &sha)?;
+        }
+    }
+    Ok(forgotten)
 }

@@ -405,6 +405,59 @@ async fn a_home_of_the_first_schema_keeps_its_runs_and_can_send() {
 }
 
 #[tokio::test]
+async fn deliveries_of_the_fifth_schema_are_carried_over_and_can_be_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("db")).unwrap();
+    let path = folder.path().join(super::DATABASE_FILE);
+    std::fs::write(&path, "").unwrap();
+    super::migrate::migrate(&super::Disk::default(), &path, 0, &super::schema::STEPS[..5]).unwrap();
+    let delivery = serde_json::to_string(&openclaw_testkit::contract::outbox::delivery("k1")).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&format!(
+        "insert into session(skey, agent, conversation, state, created_at, updated_at)
+           values ('agent:main:old', 'main', 1, 'ACTIVE', 1, 1);
+         insert into run(session, idem, request_hash, status, epoch, seq, owner, attempts, accepted_at)
+           values (1, 'r1', x'00', 'running', 1, 2, 'boot-0', 1, 1);
+         insert into outbox(run, ikey, state, attempt, not_before, at, v, body)
+           values (1, 'k1', 'unknown', 1, 1, 1, 1, '{delivery}');"
+    ))
+    .unwrap();
+    drop(old);
+
+    let store = Store::open(Options::new(folder.path())).unwrap();
+    assert!(store.discard(1, "ann", openclaw_domain::Timestamp(5)).await.unwrap());
+    let record = store.delivery(1).await.unwrap().unwrap();
+    assert_eq!(record.discarded.unwrap().by, "ann");
+    let nameless = "update outbox set state = 'discarded', discarded_by = null where id = 1";
+    assert!(sql(&store, nameless).await.is_err(), "nobody settles a delivery without a name");
+    assert!(path.with_extension("db.bak-v5").exists());
+}
+
+/// Counts large bodies.
+const BODIES: &str = "select count(*) from blob";
+
+#[tokio::test]
+async fn the_text_of_a_forgotten_delivery_goes_with_it_unless_it_was_said_elsewhere() {
+    let (_folder, store) = store();
+    let text = "long ".repeat(5000);
+    let large = |key: &str| openclaw_domain::delivery::Delivery {
+        text: text.clone(),
+        ..openclaw_testkit::contract::outbox::delivery(key)
+    };
+    openclaw_testkit::contract::outbox::plan(&store, "many", vec![large("k1"), large("k2")]).await;
+    let now = openclaw_domain::Timestamp(10_000);
+    for due in store.take("boot-1", now, 10).await.unwrap() {
+        store.settle(&due, openclaw_domain::ports::Settled::Sent("p".to_owned()), now).await.unwrap();
+    }
+    let retention = |count_max| openclaw_domain::delivery::Retention { count_max, ..Default::default() };
+    let before = number(&store, BODIES).await;
+    assert_eq!(store.prune(retention(1), now).await.unwrap(), 1);
+    assert_eq!(number(&store, BODIES).await, before - 1, "each delivery's body holds its own key");
+    assert_eq!(store.prune(retention(0), now).await.unwrap(), 1);
+    assert_eq!((number(&store, BODIES).await, before), (0, 2));
+}
+
+#[tokio::test]
 async fn a_refused_write_leaves_the_others_of_its_group() {
     let (_folder, store) = store();
     let keys: Vec<_> = (0..20).map(|n| key(&format!("g{n}"))).collect();

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use openclaw_domain::Summary;
-use openclaw_domain::compaction::{Compaction, Undone};
+use openclaw_domain::compaction::{Compaction, Shrunk, Undone};
 use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::{SessionKey, Timestamp};
 use openclaw_domain::model::Usage;
@@ -39,7 +39,7 @@ fn compaction(turns: usize, gist: &str) -> Compaction {
         identifiers: vec!["/tmp/x".to_owned()],
         commitments: vec!["I will look".to_owned()],
     };
-    Compaction { turns, through: turns as u64, summary }
+    Compaction { turns, through: turns as u64, summary, tokens: Some(Shrunk { before: 900, after: 100 }) }
 }
 
 async fn opened(store: &impl Sessions, rest: &str) -> (SessionKey, openclaw_domain::SessionId) {

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a conformance suite fails by panicking")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Destination};
+use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Destination, Discarded, Retention};
 use openclaw_domain::event::RunEvent;
 use openclaw_domain::ids::Timestamp;
 use openclaw_domain::ports::{Batch, Due, Journal, JournalError as Error, Outbox, Sessions, Settled};
@@ -31,6 +32,8 @@ where
     only_a_person_repeats_what_failed_or_is_unknown(&*make()).await;
     what_was_sent_has_the_channels_id(&*make()).await;
     a_large_text_comes_back_as_it_was(&*make()).await;
+    a_person_settles_what_is_open_and_it_is_kept_with_their_name(&*make()).await;
+    what_is_over_is_forgotten_by_age_and_number_and_what_is_open_never(&*make()).await;
 }
 
 /// Returns a delivery to a chat that can be sent until two minutes past the epoch.
@@ -88,6 +91,7 @@ async fn a_delivery_is_recorded_with_what_decided_it_or_not_at_all(store: &(impl
         message: None,
         attempts: 0,
         at: Timestamp(3000),
+        discarded: None,
     };
     assert_eq!(record, expected);
 }
@@ -226,4 +230,62 @@ async fn a_large_text_comes_back_as_it_was(store: &(impl Outbox + Journal + Sess
     let due = store.take("boot-1", NOW, 10).await.unwrap();
     let kept = due.iter().find(|due| due.delivery.idempotency_key == "k2").unwrap();
     assert_eq!(kept.delivery.text, text);
+}
+
+async fn a_person_settles_what_is_open_and_it_is_kept_with_their_name(store: &(impl Outbox + Journal)) {
+    plan(store, "settled", vec![delivery("k1")]).await;
+    let due = take_one(store, "boot-1").await;
+    assert!(!store.discard(due.id, "ann", NOW).await.unwrap(), "it is being sent");
+    store.settle(&due, Settled::Unknown("it broke".to_owned()), NOW).await.unwrap();
+    assert_eq!(store.delivery(due.id).await.unwrap().unwrap().state, DeliveryState::Unknown);
+    assert!(store.discard(due.id, "ann", Timestamp(NOW.0 + 7)).await.unwrap());
+    let record = store.delivery(due.id).await.unwrap().unwrap();
+    let discarded = Discarded { by: "ann".to_owned(), at: Timestamp(NOW.0 + 7) };
+    assert_eq!((record.state, record.discarded.as_ref()), (DeliveryState::Discarded, Some(&discarded)));
+    assert_eq!(record.message.as_deref(), Some("it broke"), "it still says why");
+    assert_eq!(store.deliveries(Some(DeliveryState::Unknown), 10).await.unwrap(), []);
+    assert_eq!(store.deliveries(Some(DeliveryState::Discarded), 10).await.unwrap(), [record]);
+    assert!(!store.discard(due.id, "bob", NOW).await.unwrap(), "it is settled");
+    assert!(!store.retry(due.id, NOW).await.unwrap(), "it is settled");
+    assert!(!store.discard(999, "ann", NOW).await.unwrap(), "there is no such delivery");
+    assert_eq!(store.delivery(999).await.unwrap(), None);
+}
+
+async fn what_is_over_is_forgotten_by_age_and_number_and_what_is_open_never(
+    store: &(impl Outbox + Journal + Sessions),
+) {
+    let large = |key: &str| Delivery { text: "long ".repeat(5000), ..delivery(key) };
+    let all_of_them = ["sent", "discarded", "failed", "unknown", "sending", "large", "pending"];
+    let planned = all_of_them.map(|key| if key == "large" { large(key) } else { delivery(key) });
+    plan(store, "many", planned.to_vec()).await;
+    let due = store.take("boot-1", NOW, all_of_them.len() - 1).await.unwrap();
+    for due in &due {
+        let settled = match due.delivery.idempotency_key.as_str() {
+            "sent" | "large" => Settled::Sent("p".to_owned()),
+            "failed" => Settled::Failed("no".to_owned()),
+            "unknown" | "discarded" => Settled::Unknown("broke".to_owned()),
+            _ => continue,
+        };
+        store.settle(due, settled, NOW).await.unwrap();
+    }
+    assert!(store.discard(due[1].id, "ann", Timestamp(NOW.0 + 1)).await.unwrap());
+    let left = async || {
+        let all = all(store).await;
+        all.into_iter().map(|record| record.delivery.idempotency_key).rev().collect::<Vec<_>>()
+    };
+    let age_max = Duration::from_secs(60);
+    let by_age = Retention { age_max, count_max: 100 };
+    let old = |ms: i64| Timestamp(NOW.0 + 60_000 + ms);
+    assert_eq!(store.prune(by_age, old(0)).await.unwrap(), 0, "it is as old as it may be");
+    assert_eq!(store.prune(Retention { count_max: 3, ..by_age }, NOW).await.unwrap(), 0);
+    assert_eq!(left().await, all_of_them);
+    // The oldest of three that are over; what is open does not count.
+    assert_eq!(store.prune(Retention { count_max: 2, ..by_age }, NOW).await.unwrap(), 1);
+    assert_eq!(left().await, ["discarded", "failed", "unknown", "sending", "large", "pending"]);
+    assert_eq!(store.prune(by_age, old(1)).await.unwrap(), 1, "the one that was settled a moment later stays");
+    assert_eq!(left().await, ["discarded", "failed", "unknown", "sending", "pending"]);
+    assert_eq!(store.prune(Retention { count_max: 0, ..by_age }, NOW).await.unwrap(), 1);
+    let open = ["failed", "unknown", "sending", "pending"];
+    assert_eq!(store.prune(by_age, Timestamp(i64::MAX)).await.unwrap(), 0);
+    assert_eq!(left().await, open);
 }

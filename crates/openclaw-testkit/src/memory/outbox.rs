@@ -1,7 +1,7 @@
 //! The outbox in memory.
 
 use async_trait::async_trait;
-use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState};
+use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Discarded, Retention};
 use openclaw_domain::ids::{RunId, SessionKey, Timestamp};
 use openclaw_domain::ports::{Due, JournalError as Error, Outbox, Settled};
 
@@ -21,6 +21,14 @@ impl Row {
     }
 }
 
+/// Tells whether nothing happens to a delivery any more.
+fn is_closed(row: &Row) -> bool {
+    match row.record.state {
+        DeliveryState::Sent | DeliveryState::Discarded => true,
+        DeliveryState::Pending | DeliveryState::Sending | DeliveryState::Failed | DeliveryState::Unknown => false,
+    }
+}
+
 impl State {
     /// Records a delivery; one whose key is known is the same and is not recorded again.
     pub(super) fn plan(&mut self, session: &SessionKey, run: &RunId, delivery: Delivery, at: Timestamp) {
@@ -37,6 +45,7 @@ impl State {
             message: None,
             attempts: 0,
             at,
+            discarded: None,
         };
         self.outbox.push(Row { record, owner: String::new(), not_before: at });
     }
@@ -68,7 +77,7 @@ impl Outbox for Store {
         Ok(due)
     }
 
-    async fn settle(&self, due: &Due, settled: Settled, _now: Timestamp) -> Result<(), Error> {
+    async fn settle(&self, due: &Due, settled: Settled, now: Timestamp) -> Result<(), Error> {
         let mut state = self.state();
         let fits = |row: &&mut Row| {
             let record = &row.record;
@@ -77,6 +86,7 @@ impl Outbox for Store {
         let row = state.outbox.iter_mut().find(fits).ok_or_else(|| Error::Fenced(due.run.clone()))?;
         let record = &mut row.record;
         (record.provider_id, record.message) = (None, None);
+        row.not_before = now;
         match settled {
             Settled::Sent(id) => {
                 record.state = DeliveryState::Sent;
@@ -126,5 +136,35 @@ impl Outbox for Store {
         row.record.delivery.not_after = row.record.delivery.not_after.filter(|until| *until >= now);
         row.not_before = now;
         Ok(true)
+    }
+
+    async fn delivery(&self, id: u64) -> Result<Option<DeliveryRecord>, Error> {
+        Ok(self.state().outbox.iter().map(|row| &row.record).find(|record| record.id == id).cloned())
+    }
+
+    async fn discard(&self, id: u64, by: &str, now: Timestamp) -> Result<bool, Error> {
+        let mut state = self.state();
+        let fits = |row: &&mut Row| {
+            row.record.id == id && matches!(row.record.state, DeliveryState::Unknown | DeliveryState::Failed)
+        };
+        let Some(row) = state.outbox.iter_mut().find(fits) else { return Ok(false) };
+        row.record.state = DeliveryState::Discarded;
+        row.record.discarded = Some(Discarded { by: by.to_owned(), at: now });
+        row.not_before = now;
+        Ok(true)
+    }
+
+    async fn prune(&self, retention: Retention, now: Timestamp) -> Result<usize, Error> {
+        let mut state = self.state();
+        let closed = state.outbox.iter().filter(|row| is_closed(row)).count();
+        let (before, mut surplus) = (state.outbox.len(), closed.saturating_sub(retention.count_max));
+        state.outbox.retain(|row| {
+            let is_closed = is_closed(row);
+            let is_old = is_closed && now.since(row.not_before) > retention.age_max;
+            let is_surplus = is_closed && surplus > 0;
+            surplus -= usize::from(is_surplus);
+            !is_old && !is_surplus
+        });
+        Ok(before - state.outbox.len())
     }
 }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use openclaw_agent::{Deliveries, Engine, Options, Ports};
 use openclaw_domain::approval::Decision;
+use openclaw_domain::delivery::Retention;
 use openclaw_domain::model::{self, ErrorClass, ModelRequest, ModelStream, StopReason};
 use openclaw_domain::ports::{
     Approvals, Compactions, Gate, Grants, Journal, Memories, Model, Outbox, Questions, Runs, Sessions, Tool, ToolCx,
@@ -107,6 +108,7 @@ pub fn engine(parts: &Parts, owner: &str) -> Arc<Engine> {
             outbox: parts.stores.outbox.clone(),
             couriers: Vec::new(),
             kept: Duration::from_secs(900),
+            retention: Retention::default(),
         },
     };
     let options = Options {

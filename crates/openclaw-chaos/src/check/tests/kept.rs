@@ -101,7 +101,7 @@ fn a_summary_that_is_lost_or_in_force_again_is_seen() {
         ["C1"]
     );
     assert_eq!(broken(|it| it.end.summaries.push(summary(1, 9, false))), ["C1"], "it stands for what is not there");
-    let compaction = Compaction { turns: 1, through: 1, summary: Notes::default() };
+    let compaction = Compaction { turns: 1, through: 1, summary: Notes::default(), tokens: None };
     let made = RunEvent::Compacted { compaction: Box::new(compaction), usage: Usage::default() };
     assert!(broken(|it| it.end.runs[0].events[8].event = made).contains(&"C1"), "its row is missing");
 }

@@ -105,6 +105,7 @@ impl State {
             ("thinking", _) => self.think(data),
             ("tool", _) => self.tool(&run, phase, data),
             ("plan", _) => self.take_plan(data),
+            ("compaction", _) => self.compaction(phase, data),
             _ => {}
         }
     }

@@ -72,6 +72,12 @@ pub(crate) enum Asked {
     },
     Sessions,
     Models,
+    /// That older messages be shown to the model as a summary.
+    Compact,
+    /// The summaries in force, to take the newest one back.
+    Summaries,
+    /// That a summary be taken back.
+    Uncompact,
     Chose(&'static str, String),
     Status {
         at: i64,

@@ -76,6 +76,7 @@ impl State {
                 let params = json!({ "key": self.session, "thinkingLevel": argument });
                 effects.push(call(Asked::Chose("thinking", argument.to_owned()), "sessions.patch", params));
             }
+            Verb::Compact => self.compact(argument, effects),
             Verb::Abort if self.turn.is_none() => self.say(&text::NOTHING_RUNS, &[]),
             Verb::Abort => self.interrupt(effects),
             Verb::Approve => {

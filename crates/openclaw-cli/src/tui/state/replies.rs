@@ -39,6 +39,9 @@ impl State {
                 self.say(&text::DONE_RESET, &[]);
                 self.switch(&key, effects);
             }
+            Asked::Compact => self.compacted(&answer),
+            Asked::Summaries => self.undo_compaction(&answer, effects),
+            Asked::Uncompact => self.print(Look::Done, &text::UNCOMPACTED, &[]),
             Asked::Status { at } => self.status(at),
         }
     }
@@ -89,6 +92,10 @@ impl State {
                 self.print(Look::Failed, &text::FAILED_TO, &[("what", "sessions.list"), ("cause", cause)]);
             }
             Asked::Models => self.print(Look::Failed, &text::FAILED_TO, &[("what", "models.list"), ("cause", cause)]),
+            Asked::Compact => self.print(Look::Failed, &text::FAILED_TO, &[("what", "/compact"), ("cause", cause)]),
+            Asked::Summaries | Asked::Uncompact => {
+                self.print(Look::Failed, &text::FAILED_TO, &[("what", "/compact undo"), ("cause", cause)]);
+            }
             Asked::Status { .. } => self.print(Look::Failed, &text::FAILED_TO, &[("what", "health"), ("cause", cause)]),
         }
     }

@@ -344,6 +344,61 @@ fn a_typed_slash_opens_the_palette_and_names_run() {
     assert!(bench.printed.concat().contains("there is no command /nope"));
 }
 
+#[test]
+fn a_summary_is_asked_for_shown_with_its_tokens_and_taken_back() {
+    let mut bench = Bench::new(100, 24);
+    bench.typed("/compact");
+    bench.key(KeyCode::Enter);
+    assert_eq!(bench.calls("sessions.compact"), [json!({"key": KEY})]);
+    let made = json!({"ok": true, "compacted": true, "kept": 2,
+        "result": {"entries": 12, "tokensBefore": 18_250, "tokensAfter": 900},
+        "checkpoint": {"checkpointId": "7", "summary": "Decisions:\n- ship it"}});
+    bench.input(Input::Reply(Asked::Compact, Ok(made)));
+    let printed = bench.printed.concat();
+    for wanted in ["12 older messages", "18.2k to 900 tokens", "ship it", "/compact undo"] {
+        assert!(printed.contains(wanted), "{wanted}: {printed}");
+    }
+    bench.typed("/compact undo");
+    bench.key(KeyCode::Enter);
+    assert_eq!(bench.calls("sessions.compaction.list"), [json!({"key": KEY})]);
+    let listed = json!({"checkpoints": [{"checkpointId": "7"}, {"checkpointId": "3"}]});
+    bench.input(Input::Reply(Asked::Summaries, Ok(listed)));
+    assert_eq!(bench.calls("sessions.compaction.restore"), [json!({"key": KEY, "checkpointId": "7"})]);
+    bench.input(Input::Reply(Asked::Uncompact, Ok(json!({}))));
+    assert!(bench.printed.concat().contains("is taken back"));
+    bench.input(Input::Reply(Asked::Summaries, Ok(json!({"checkpoints": []}))));
+    assert_eq!(bench.state.notice.as_ref().unwrap().0, "no summary is in force here");
+    bench.typed("/compact now");
+    bench.key(KeyCode::Enter);
+    assert!(bench.printed.concat().contains("/compact now is not a form"));
+    assert_eq!(bench.calls("sessions.compact"), Vec::<Value>::new());
+}
+
+#[test]
+fn what_was_not_summarised_says_why() {
+    let mut bench = Bench::new(100, 24);
+    bench.input(Input::Reply(Asked::Compact, Ok(json!({"compacted": false, "reason": "a run works"}))));
+    bench.input(Input::Reply(Asked::Compact, Err("no disk".to_owned())));
+    let printed = bench.printed.concat();
+    assert!(printed.contains("nothing was summarised: a run works"), "{printed}");
+    assert!(printed.contains("/compact failed: no disk"), "{printed}");
+}
+
+#[test]
+fn a_run_that_makes_its_conversation_shorter_says_so() {
+    let mut bench = Bench::new(100, 24);
+    let run = bench.say("go on");
+    bench.stream(&run, "compaction", json!({"phase": "start"}));
+    assert!(bench.state.notice.as_ref().unwrap().0.contains("being summarised"));
+    let end = json!({"phase": "end", "completed": true, "willRetry": false, "entries": 8, "tokensBefore": 9000,
+        "tokensAfter": 700});
+    bench.stream(&run, "compaction", end);
+    bench.stream(&run, "compaction", json!({"phase": "end", "completed": false, "reason": "too long"}));
+    let printed = bench.printed.concat();
+    assert!(printed.contains("8 older messages as a summary: 9.0k to 700 tokens"), "{printed}");
+    assert!(printed.contains("nothing was summarised: too long"), "{printed}");
+}
+
 /// Text, tool, text as events.
 fn live(bench: &mut Bench) {
     let run = bench.say("what is there");

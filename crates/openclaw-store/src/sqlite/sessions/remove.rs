@@ -86,7 +86,6 @@ fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
             statement.execute([session])?
         };
     }
-    // The same text may have been said elsewhere.
     unused.collect(db)?;
     // Gives the pages back to the disk, a bounded number at a time: others wait for this thread.
     let mut vacuum = db.prepare(&format!("pragma incremental_vacuum({VACUUM_PAGES_MAX})"))?;
