@@ -288,6 +288,7 @@ impl Driver {
                 self.tools.push(Box::pin(std::future::ready(refused)));
                 continue;
             }
+            self.keeping.note_start(permit.request().effect);
             let means = self.means();
             self.tools.push(crate::tool_call::run(&self.shared, means, permit, key));
         }

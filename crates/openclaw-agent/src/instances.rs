@@ -5,6 +5,7 @@
 //! a wall-clock limit and a way to stop it. Requests of one session work side by
 //! side; those beyond the agent's limit wait, recorded, in the order they came.
 
+mod files;
 mod registry;
 mod serving;
 mod view;
@@ -37,6 +38,8 @@ const CONTROL_MAX: usize = 64;
 
 /// Where an instance works, and what is special about it.
 pub(crate) struct Quarters {
+    /// Whose they are.
+    pub(crate) instance: InstanceId,
     /// Its files and programs.
     pub(crate) scratch: Scratch,
     /// The terms it works on.
@@ -117,7 +120,9 @@ pub(crate) fn take_up(shared: &Arc<Shared>, standing: Interrupted, terms: Thread
     shared.waiters.begin(&request.id, &request.session, request.source, Status::Queued, request.input.at);
     let publisher = publisher(shared, &request);
     publisher.publish(Change::Accepted);
-    let serving = Serving { known, standing, first: None, claimed: None, place: None, control: inbox, publisher };
+    // Taken here, not by the task: tasks begin in any order, and the oldest is first.
+    let place = shared.places.of(&request.session, &standing.runtime).try_take();
+    let serving = Serving { known, standing, first: None, claimed: None, place, control: inbox, publisher };
     shared.tasks.spawn(serving.work(shared.clone()));
 }
 

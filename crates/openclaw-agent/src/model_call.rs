@@ -81,6 +81,7 @@ pub(crate) async fn prepare(
     };
     let mut system = shared.ports.context.assemble(&context).await?;
     system.extend(request.extra_system.clone());
+    system.extend(quarters.and_then(|quarters| quarters.scratch.remark.clone()));
     let answers = match request.origin.as_deref().filter(|origin| !origin.is_live) {
         Some(origin) => {
             let (journal, sessions) = (&shared.ports.journal, &shared.ports.sessions);

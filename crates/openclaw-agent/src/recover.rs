@@ -262,7 +262,13 @@ enum Rebuilt {
     Nothing,
 }
 
-async fn events_after(shared: &Shared, key: &SessionKey, run: &RunId, after: Seq) -> Result<Vec<Recorded>, Fault> {
+/// Reads the events of a run after a position.
+pub(crate) async fn events_after(
+    shared: &Shared,
+    key: &SessionKey,
+    run: &RunId,
+    after: Seq,
+) -> Result<Vec<Recorded>, Fault> {
     let mut all: Vec<Recorded> = Vec::new();
     loop {
         let after = all.last().map_or(after, |last| last.seq);
@@ -276,7 +282,8 @@ async fn events_after(shared: &Shared, key: &SessionKey, run: &RunId, after: Seq
 }
 
 fn journal(error: &JournalError) -> Fault {
-    Fault::new(Kind::Unavailable, error.to_string())
+    let kind = if matches!(error, JournalError::NoSuchRun(_)) { Kind::NotFound } else { Kind::Unavailable };
+    Fault::new(kind, error.to_string())
 }
 
 fn records(error: &RecordError) -> Fault {

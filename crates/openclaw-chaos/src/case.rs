@@ -9,7 +9,7 @@ use tokio::process::Child;
 use crate::check;
 use crate::evidence::{Evidence, Violation};
 use crate::home::Fate;
-use crate::scenario::{Act, Say, Scenario};
+use crate::scenario::{Act, Between, Say, Scenario};
 use crate::snapshot::{Snapshot, Watch};
 use crate::tell::tell;
 use crate::world::{Site, World};
@@ -59,7 +59,8 @@ pub async fn run(site: &Site, scenario: &Scenario, kills: &[String]) -> anyhow::
     let began = tokio::time::Instant::now();
     let mut world = World::make(site, scenario).await?;
     let acts = (scenario.acts)(&world.ground()?);
-    let mut evidence = Evidence { said: said(&acts), ..Evidence::default() };
+    let is_without_folders = scenario.between == Between::NoFolders;
+    let mut evidence = Evidence { said: said(&acts), is_without_folders, ..Evidence::default() };
     let mut violations = Vec::new();
     let mut missed = Vec::new();
     for kill in kills {

@@ -4,6 +4,7 @@
 //! of the engine or the store. Each rule is one function over the evidence.
 
 mod effects;
+mod files;
 mod inputs;
 mod journal;
 mod kept;
@@ -39,6 +40,11 @@ pub const RULES: &[Rule] = &[
     rule("I6", "what may happen once happens once", effects::once_is_once),
     rule("I6b", "a keyed message arrives once", effects::keyed_is_once),
     rule("I6c", "a file has what was written", effects::files_hold),
+    rule(
+        "I6d",
+        "an instance reads what it wrote, and what is kept of its files is what it wrote",
+        files::files_are_there,
+    ),
     rule("I7", "a call with a recorded result is never dispatched again", effects::settled_is_not_repeated),
     rule("I7b", "a word about an unknown outcome holds", effects::settled_stays_settled),
     rule("I8", "a completed model call is paid once, one more per kill at most", effects::model_calls_are_paid_once),

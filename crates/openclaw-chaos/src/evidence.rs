@@ -31,6 +31,8 @@ pub struct Evidence {
     pub files: BTreeMap<String, String>,
     /// Folders of instances that were there long after the last of them had ended.
     pub left: Vec<String>,
+    /// Whether the folders of instances were taken away after each kill.
+    pub is_without_folders: bool,
     /// Calls a person said never happened, by name of the effect.
     pub denied: Vec<String>,
     /// Calls of unknown outcome whose settlement was acknowledged, each with the start of the gateway.

@@ -12,6 +12,9 @@ use openclaw_client::{Client, ConnectOptions, Endpoint, Introduction, Link};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
+/// Where instances have their folders, below the state directory.
+pub(crate) const SCRATCH: &str = "scratch";
+
 /// Homes of one program ask for ports one after the other.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
@@ -69,7 +72,7 @@ impl Home {
 
     /// Returns the names of what instances have in their own folder.
     pub fn scratches(&self) -> Vec<String> {
-        let left = std::fs::read_dir(self.state().join("scratch"));
+        let left = std::fs::read_dir(self.state().join(SCRATCH));
         left.into_iter().flatten().flatten().map(|it| it.file_name().to_string_lossy().into_owned()).collect()
     }
 

@@ -207,6 +207,12 @@ pub const ALL: &[Scenario] = &[
         .with(upkeep::single)
         .after("event.model_delta/after-commit:2")
         .between(Between::Passes(1_200)),
+    row("files", "an instance that writes and reads, whose files are kept at every step", upkeep::files)
+        .with(upkeep::filing),
+    row("lost-files", "recovery of an instance whose folder is gone", upkeep::files)
+        .with(upkeep::filing)
+        .after("journal.keep_scratch/after-commit:2")
+        .between(Between::NoFolders),
     row("renew", "a run that outlives the renewal of its lease", upkeep::long).focus(&["journal.renew"]),
     row("stolen", "a run that somebody else takes over, who then dies", upkeep::stolen).focus(&[
         "journal.take_over",

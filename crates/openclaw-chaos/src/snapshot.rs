@@ -3,6 +3,7 @@
 //! The files are copied first, so that looking changes nothing: opening a
 //! database with a write-ahead log may fold the log in.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub steps: Vec<Step>,
     /// Kept states of runs.
     pub checkpoints: Vec<Kept>,
+    /// Kept files of runs.
+    pub scratches: Vec<Scratch>,
     /// Summaries, those that were taken back as well.
     pub summaries: Vec<Summary>,
     /// All events of all runs in the order in which they were written: run and position.
@@ -115,6 +118,17 @@ pub struct Kept {
     pub seq: u64,
     /// Its body, where that is what was written.
     pub body: Option<Value>,
+}
+
+/// Files of a run's instance as they were at a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    /// The run.
+    pub run: String,
+    /// The position it claims.
+    pub seq: u64,
+    /// The files: path and content.
+    pub files: BTreeMap<String, String>,
 }
 
 /// A summary.
@@ -218,8 +232,28 @@ fn read(db: &Connection) -> anyhow::Result<Snapshot> {
         .prepare("select r.idem, e.seq from event e join run r on r.id = e.run order by e.gsn, e.seq")?
         .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let (checkpoints, summaries) = (checkpoints(db)?, summaries(db)?);
-    Ok(Snapshot { runs, entries, sessions, deliveries, steps, checkpoints, summaries, order })
+    let (checkpoints, scratches, summaries) = (checkpoints(db)?, scratches(db)?, summaries(db)?);
+    Ok(Snapshot { runs, entries, sessions, deliveries, steps, checkpoints, scratches, summaries, order })
+}
+
+fn scratches(db: &Connection) -> rusqlite::Result<Vec<Scratch>> {
+    let mut statement = db.prepare(
+        "select r.idem, k.seq, f.path, b.bytes from scratch k join run r on r.id = k.run
+         left join scratch_file f on f.scratch = k.id left join blob b on b.sha = f.body order by k.run, k.seq, f.path",
+    )?;
+    let mut found: Vec<Scratch> = Vec::new();
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let (run, seq): (String, u64) = (row.get(0)?, row.get(1)?);
+        if found.last().is_none_or(|last| last.run != run || last.seq != seq) {
+            found.push(Scratch { run, seq, files: BTreeMap::new() });
+        }
+        let (path, body): (Option<String>, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+        if let Some((path, last)) = path.zip(found.last_mut()) {
+            last.files.insert(path, String::from_utf8_lossy(&body.unwrap_or_default()).into_owned());
+        }
+    }
+    Ok(found)
 }
 
 fn checkpoints(db: &Connection) -> rusqlite::Result<Vec<Kept>> {

@@ -26,6 +26,7 @@ pub mod origin;
 pub mod question;
 pub mod run;
 pub mod runtime;
+pub mod scratch;
 pub mod secret;
 pub mod session;
 pub mod settings;

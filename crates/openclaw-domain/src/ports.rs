@@ -52,7 +52,7 @@ pub use processes::{
 };
 pub use records::{Devices, Error as RecordError, Grants, Memories, Memory, Sessions, Variables};
 pub use runs::{Approvals, Questions, Runs};
-pub use scratches::{Keeping, Scratch, ScratchFolder, Scratches};
+pub use scratches::{Keeping, Restored, Scratch, ScratchFolder, Scratches};
 pub use settings::Settings;
 pub use tool::{ProgressSink, Tool, ToolCx};
-pub use upkeep::{Compacted, Snapshotted, TakeUp, Upkeep};
+pub use upkeep::{Compacted, ScratchCount, Snapshotted, TakeUp, Upkeep};

@@ -7,6 +7,7 @@
 //! get their working directory from it.
 
 mod change;
+mod keep;
 mod name;
 mod read;
 mod root;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use openclaw_domain::ports::{FileChange, FileError, Files, Found, Metadata, Walk};
+use openclaw_domain::scratch::{Bounds, Captured, KeptFile};
 
 use self::root::{Reach, Root};
 
@@ -60,6 +62,16 @@ impl Workspace {
     pub(crate) fn folder(&self, path: &str) -> Result<OwnedFd, FileError> {
         let relative = self.root.relative(path)?;
         self.root.open_folder(&relative).map_err(|error| self.root.explain(path, &error))
+    }
+
+    /// Reads all files, as far as the bounds let it. Blocks.
+    pub(crate) fn capture(&self, bounds: &Bounds) -> Result<Captured, FileError> {
+        keep::capture(&self.root, bounds)
+    }
+
+    /// Writes files that are not there yet, each synced. Blocks.
+    pub(crate) fn write_all(&self, files: &[KeptFile]) -> Result<(), FileError> {
+        keep::write_all(&self.root, files)
     }
 
     async fn blocking<T: Send + 'static>(

@@ -180,6 +180,11 @@ impl Native {
         self.entries().retain(|_, entry| !mine(entry));
     }
 
+    /// Tells whether one of these programs runs.
+    pub(crate) fn run_any(&self, ids: &[String]) -> bool {
+        self.entries().values().any(|entry| ids.contains(&entry.id) && entry.info().exit.is_none())
+    }
+
     /// Opens the working directory; the program starts in this very folder.
     async fn plan(&self, command: &Command, own: Option<Arc<Workspace>>) -> Result<Plan, ProcessError> {
         let environment = environment::clean(&self.options.environment, &command.env)?;

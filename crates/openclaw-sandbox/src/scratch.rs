@@ -6,6 +6,7 @@
 //! beside a folder says that it stays; it is made before the folder is used, so
 //! that a crash cannot turn kept files into waste.
 
+mod keep;
 mod programs;
 
 use std::collections::HashMap;
@@ -16,7 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::ids::{AgentId, InstanceId};
-use openclaw_domain::ports::{Keeping, Scratch, ScratchFolder, Scratches as Port};
+use openclaw_domain::ports::{Keeping, Restored, Scratch, ScratchFolder, Scratches as Port};
+use openclaw_domain::scratch::{Bounds, Captured};
 
 use self::programs::Programs;
 use crate::files::Workspace;
@@ -62,11 +64,31 @@ impl Scratches {
 impl Port for Scratches {
     async fn open(&self, instance: &InstanceId, agent: &AgentId, keeping: Keeping) -> Result<Scratch, Fault> {
         let name = checked(instance)?;
-        let workspace = Arc::new(self.blocking(move |root| make(root, &name, keeping)).await?);
+        let made = self.blocking(move |root| Ok((make(root, &name, keeping)?, keep::remark(root, &name)?))).await?;
+        let (workspace, remark) = (Arc::new(made.0), made.1);
         let programs = Programs::new(Arc::clone(&self.native), Arc::clone(&workspace), agent.clone());
         let programs = Arc::clone(self.open().entry(instance.clone()).or_insert_with(|| Arc::new(programs)));
         let path = self.root.join(instance.as_str()).display().to_string();
-        Ok(Scratch { path, files: workspace, processes: programs })
+        Ok(Scratch { path, files: workspace, processes: programs, remark })
+    }
+
+    async fn holds(&self, instance: &InstanceId) -> Result<bool, Fault> {
+        let name = checked(instance)?;
+        self.blocking(move |root| keep::holds(root, &name)).await
+    }
+
+    async fn capture(&self, instance: &InstanceId, bounds: &Bounds) -> Result<Captured, Fault> {
+        let (name, bounds) = (checked(instance)?, *bounds);
+        let is_moving = || self.open().get(instance).is_some_and(|programs| programs.run());
+        // One that ends while its files are read may have changed them until then.
+        let was_moving = is_moving();
+        let captured = self.blocking(move |root| keep::capture(root, &name, &bounds)).await?;
+        Ok(Captured { is_moving: was_moving || is_moving(), ..captured })
+    }
+
+    async fn restore(&self, instance: &InstanceId, keeping: Keeping, restored: Restored) -> Result<bool, Fault> {
+        let name = checked(instance)?;
+        self.blocking(move |root| keep::restore(root, &name, keeping, &restored)).await
     }
 
     async fn close(&self, instance: &InstanceId, keeping: Keeping) -> Result<(), Fault> {
@@ -101,15 +123,20 @@ fn make(root: &Path, name: &str, keeping: Keeping) -> Result<Workspace, Fault> {
     let path = root.join(name);
     std::fs::create_dir_all(root).map_err(|error| failed("make", root, &error))?;
     if keeping == Keeping::Keep && !path.exists() {
-        let kept = folders(root)?.into_iter().filter(|folder| folder.keeping == Keeping::Keep).count();
-        if kept >= KEPT_MAX {
-            let text = format!("{kept} scratch directories are kept in {}, the limit", root.display());
-            return Err(Fault::new(Kind::Unavailable, text).hint("remove those that are not needed any more"));
-        }
-        let mark = root.join(format!("{name}{KEEP}"));
-        std::fs::write(&mark, b"").map_err(|error| failed("mark", &mark, &error))?;
+        mark_kept(root, name)?;
     }
     Workspace::open(&path).map_err(|error| Fault::new(Kind::Unavailable, format!("cannot use a scratch: {error}")))
+}
+
+/// Says of a folder that is about to be made that it stays.
+fn mark_kept(root: &Path, name: &str) -> Result<(), Fault> {
+    let kept = folders(root)?.into_iter().filter(|folder| folder.keeping == Keeping::Keep).count();
+    if kept >= KEPT_MAX {
+        let text = format!("{kept} scratch directories are kept in {}, the limit", root.display());
+        return Err(Fault::new(Kind::Unavailable, text).hint("remove those that are not needed any more"));
+    }
+    let mark = root.join(format!("{name}{KEEP}"));
+    std::fs::write(&mark, b"").map_err(|error| failed("mark", &mark, &error))
 }
 
 fn destroy(root: &Path, name: &str) -> Result<(), Fault> {
@@ -117,6 +144,8 @@ fn destroy(root: &Path, name: &str) -> Result<(), Fault> {
     // `remove_dir_all` does not follow links, so a link to another place is
     // removed and the place is not.
     gone(&path, std::fs::remove_dir_all(&path).or_else(|_| opened_up(&path)))?;
+    keep::remove_part(root, name)?;
+    keep::remove_remark(root, name)?;
     let mark = root.join(format!("{name}{KEEP}"));
     gone(&mark, std::fs::remove_file(&mark))
 }
@@ -162,14 +191,18 @@ fn folders(root: &Path) -> Result<Vec<ScratchFolder>, Fault> {
         let entry = entry.map_err(|error| failed("read", root, &error))?;
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name().to_string_lossy().into_owned();
+        // One that was being made when the program ended is waste like any other.
+        let name = name.strip_suffix(keep::PART).unwrap_or(&name).to_owned();
+        let path = root.join(&name);
         let Some(instance) = name.parse::<InstanceId>().ok().filter(|id| is_folder && checked(id).is_ok()) else {
             continue;
         };
         let is_kept = root.join(format!("{name}{KEEP}")).exists();
         let keeping = if is_kept { Keeping::Keep } else { Keeping::Destroy };
-        found.push(ScratchFolder { instance, path: entry.path().display().to_string(), keeping });
+        found.push(ScratchFolder { instance, path: path.display().to_string(), keeping });
     }
     found.sort_by(|a, b| a.instance.cmp(&b.instance));
+    found.dedup();
     Ok(found)
 }
 

@@ -3,6 +3,7 @@
 pub mod compactions;
 pub mod files;
 pub mod journal;
+pub mod kept_scratch;
 pub mod leases;
 pub mod ledger;
 pub mod mailbox;
@@ -11,3 +12,4 @@ pub mod net;
 pub mod outbox;
 pub mod processes;
 pub mod records;
+pub mod scratches;

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use openclaw_domain::ports::{
     Admission, Admitted, Batch, Checkpoint, Durability, Journal, JournalError as Error, Mail, OpenAction, RunRecord,
 };
+use openclaw_domain::scratch::KeptScratch;
 use openclaw_domain::session::Entry;
 use openclaw_domain::{Answer, CallId, Epoch, Recorded, RunEvent, RunId, Seq, SessionKey};
 
@@ -219,6 +220,20 @@ impl Journal for FlawedJournal {
             return Err(Error::Store("a checkpoint could not be read".to_owned()));
         }
         self.paused(self.inner.checkpoint(session, run)).await
+    }
+
+    async fn keep_scratch(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        kept: KeptScratch,
+    ) -> Result<(), Error> {
+        self.paused(self.inner.keep_scratch(session, run, epoch, kept)).await
+    }
+
+    async fn scratch(&self, session: &SessionKey, run: &RunId, through: Seq) -> Result<Option<KeptScratch>, Error> {
+        self.paused(self.inner.scratch(session, run, through)).await
     }
 
     async fn runs(

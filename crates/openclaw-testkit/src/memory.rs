@@ -38,11 +38,14 @@ impl Store {
         Self::default()
     }
 
-    /// Removes every checkpoint, as a store may.
+    /// Removes every checkpoint and all kept files, as a store may.
     pub fn lose_checkpoints(&self) {
         let mut state = self.state();
         let runs = state.lanes.values_mut().flat_map(|lane| lane.runs.values_mut());
-        runs.for_each(|run| run.checkpoint = None);
+        runs.for_each(|run| {
+            run.checkpoint = None;
+            run.scratches.clear();
+        });
     }
 
     /// Moves the clock that leases are judged by.
@@ -103,6 +106,7 @@ struct Run {
     /// Calls somebody answered for after the run ended.
     settled: std::collections::BTreeSet<openclaw_domain::CallId>,
     checkpoint: Option<openclaw_domain::ports::Checkpoint>,
+    scratches: BTreeMap<openclaw_domain::Seq, openclaw_domain::scratch::KeptScratch>,
     /// When the owner's lease expires; `None` without an owner.
     lease_until: Option<Duration>,
 }

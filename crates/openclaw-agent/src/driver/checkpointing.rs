@@ -1,9 +1,11 @@
-//! Keeps checkpoints: only between steps, when nothing is under way, and not too often.
+//! Keeps checkpoints, and the files of instances: only between steps, when nothing is under way, and not too often.
 
 use std::time::Duration;
 
-use openclaw_domain::Seq;
-use openclaw_domain::ports::Snapshotted;
+use openclaw_domain::ports::{ScratchCount, Snapshotted};
+use openclaw_domain::scratch::{Bounds, KeptScratch};
+use openclaw_domain::tool::Effect;
+use openclaw_domain::{Seq, Timestamp};
 use tokio::sync::oneshot;
 
 use super::Driver;
@@ -17,6 +19,30 @@ pub(super) struct Keeping {
     /// When that was, or when the run was first asked.
     since: Option<Duration>,
     is_wanted: bool,
+    files: Files,
+}
+
+/// What is known of the files of the run's instance.
+struct Files {
+    /// Whether they may differ from what is kept: nobody knows what an earlier
+    /// owner did to them, so they do at first.
+    are_dirty: bool,
+    /// What is kept, and at which position.
+    kept: Option<([u8; 32], Seq)>,
+    count: Option<ScratchCount>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { are_dirty: true, kept: None, count: None }
+    }
+}
+
+impl Keeping {
+    /// Notes that a tool begins, which may change files.
+    pub(super) fn note_start(&mut self, effect: Effect) {
+        self.files.are_dirty |= effect != Effect::Pure;
+    }
 }
 
 impl Driver {
@@ -30,7 +56,9 @@ impl Driver {
     /// Returns how long until a checkpoint is to be kept; `None` while nothing
     /// new is recorded or something is under way.
     pub(super) fn next_checkpoint(&mut self) -> Option<Duration> {
-        if self.keeping.kept >= self.state.seq || !self.is_quiescent() {
+        let are_files_due = self.quarters.is_some() && self.keeping.files.are_dirty;
+        let is_due = are_files_due || self.keeping.kept < self.state.seq;
+        if !is_due || !self.is_quiescent() {
             return None;
         }
         if self.keeping.is_wanted {
@@ -65,6 +93,12 @@ impl Driver {
         self.keeping.since = Some(self.shared.ports.clock.monotonic());
         self.keeping.is_wanted = false;
         let at = self.shared.ports.clock.now();
+        if self.keeping.files.are_dirty {
+            self.keep_files(committed, at).await;
+        }
+        if self.keeping.kept >= committed {
+            return;
+        }
         let made = match checkpoint::encode(&mut self.state, &self.shared.options.build, at) {
             Ok(made) => made,
             Err(error) => {
@@ -77,6 +111,36 @@ impl Driver {
             Ok(()) => self.keeping.kept = committed,
             Err(error) => tracing::warn!(run = %self.request.id, %error, "a checkpoint was not kept"),
         }
+    }
+
+    /// Keeps the files of the run's instance as they are. A failure costs nothing
+    /// while the folder is there; it is tried again after the interval.
+    async fn keep_files(&mut self, committed: Seq, at: Timestamp) {
+        let Some(quarters) = self.quarters.clone() else { return };
+        let captured = match self.shared.ports.scratches.capture(&quarters.instance, &Bounds::default()).await {
+            Ok(captured) => captured,
+            Err(fault) => {
+                tracing::warn!(run = %self.request.id, %fault, "the files of an instance were not kept");
+                return;
+            }
+        };
+        let (files, bytes, left_out) = (captured.files.len(), captured.bytes(), captured.left_out.clone());
+        let (same, is_moving) = ((captured.digest(), committed), captured.is_moving);
+        if self.keeping.files.kept != Some(same) {
+            let (session, run) = (&self.request.session, &self.request.id);
+            let kept = KeptScratch { seq: committed, at, captured };
+            if let Err(error) = self.shared.ports.journal.keep_scratch(session, run, self.epoch, kept).await {
+                tracing::warn!(%run, %error, "the files of an instance were not kept");
+                return;
+            }
+        }
+        if !left_out.is_empty() {
+            let words = left_out.words();
+            tracing::warn!(run = %self.request.id, count = left_out.count, words, "not all files of an instance are kept");
+        }
+        let count = Some(ScratchCount { files, bytes, left_out });
+        // A program that runs may change them again, and ends without a word.
+        self.keeping.files = Files { are_dirty: is_moving, kept: Some(same), count };
     }
 
     /// Keeps a checkpoint because somebody asked: now, or as soon as nothing is under way.
@@ -92,6 +156,7 @@ impl Driver {
             kept: self.keeping.kept,
             head: Seq(self.next.0.saturating_sub(1)),
             at: self.shared.ports.clock.now(),
+            scratch: self.keeping.files.count.clone(),
         };
         // Whoever asked may have left.
         let _left = reply.send(snapshotted);

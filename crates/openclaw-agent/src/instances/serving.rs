@@ -11,7 +11,7 @@ use openclaw_domain::run::{End, Limit, Outcome, Status};
 use openclaw_domain::{Change, Epoch, Seq, ToolCall};
 use tokio::sync::mpsc;
 
-use super::{Known, Quarters};
+use super::{Known, Quarters, files};
 use crate::command::Interrupted;
 use crate::driver::{Broken, Control, Driver, Finished, Start};
 use crate::lane::{close, fault, is_repeatable, stopped};
@@ -134,6 +134,11 @@ impl Serving {
             None => self.claim(shared).await?,
         };
         let keeping = keeping(&self.known);
+        if self.is_resumed(claim) {
+            let origin = self.standing.request.origin.as_deref();
+            let brought = files::bring_back(shared, &self.known, keeping, origin, claim.seq).await;
+            brought.map_err(|fault| failed(format!("its files could not be brought back: {fault}")))?;
+        }
         let scratch = shared.ports.scratches.open(&self.known.id, self.known.name().0.agent(), keeping).await;
         let scratch = scratch.map_err(|fault| failed(fault.to_string()))?;
         let now = shared.ports.clock.monotonic();
@@ -141,7 +146,8 @@ impl Serving {
         let left = limit.saturating_sub(self.standing.worked);
         self.known.began(&scratch.path, now + left);
         let terms = self.known.terms;
-        let quarters = Quarters { scratch, terms, seed: crate::keys::seed(&self.standing.request) };
+        let instance = self.known.id.clone();
+        let quarters = Quarters { instance, scratch, terms, seed: crate::keys::seed(&self.standing.request) };
         let start = Start { turn, ..self.start(shared, place, Arc::new(quarters), claim).await };
         let (driver, effects, events) = Driver::new(shared.clone(), start);
         let driven = AssertUnwindSafe(driver.drive(effects, events)).catch_unwind();
@@ -195,6 +201,11 @@ impl Serving {
         Ok(claim)
     }
 
+    /// One that only waited begins now, whoever accepted it.
+    fn is_resumed(&self, claim: Claim) -> bool {
+        self.first.is_none() && claim.epoch > Epoch(1)
+    }
+
     /// The end of its time: its request's, when that is shorter.
     fn limit(&self) -> (Limit, Duration) {
         let own = self.known.terms.duration_max;
@@ -206,10 +217,9 @@ impl Serving {
 
     async fn start(self, shared: &Arc<Shared>, place: Arc<Place>, quarters: Arc<Quarters>, claim: Claim) -> Start {
         let at = shared.ports.clock.now();
+        let is_resumed = self.is_resumed(claim);
         let standing = self.standing;
         let mut state = standing.state;
-        // One that only waited begins now, whoever accepted it.
-        let is_resumed = self.first.is_none() && claim.epoch > Epoch(1);
         let effects = match self.first {
             Some(first) => first,
             None => {

@@ -24,10 +24,12 @@ pub(crate) fn frozen(entries: Vec<Entry>, head: u64) -> Vec<Turn> {
 }
 
 /// A last turn with calls was written before their results were there. What
-/// nobody ran for, such as a note put in by hand, is complete in itself.
+/// nobody ran for, such as a note put in by hand or the conversation that a fork
+/// begins with, is complete in itself.
 fn is_answer(last: &Entry) -> bool {
     match &last.turn {
-        Turn::User(_) => last.run.is_none(),
+        _ if last.run.is_none() => true,
+        Turn::User(_) => false,
         Turn::Assistant(turn) => turn.calls().next().is_none(),
     }
 }

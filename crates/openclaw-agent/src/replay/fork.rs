@@ -11,24 +11,27 @@ use std::time::Duration;
 use openclaw_domain::fault::{Fault, Kind};
 use openclaw_domain::message::{Part, ToolStatus};
 use openclaw_domain::model::{Selected, Usage};
-use openclaw_domain::ports::{Admission, Batch, Durability, ForkWish, Forked, JournalError, RecordError, RunName};
+use openclaw_domain::ports::{
+    Admission, Admitted, Batch, Durability, ForkWish, Forked, JournalError, RecordError, RunName,
+};
 use openclaw_domain::run::{ForkOrigin, QueueMode, Source, Status};
+use openclaw_domain::runtime::ThreadBound;
 use openclaw_domain::session::{Session, SessionChange, SessionPatch};
 use openclaw_domain::{
-    AssistantTurn, CallId, Limits, RunEvent, RunRequest, Runtime, Seq, SessionKey, ToolResult, Turn, UserTurn,
+    AssistantTurn, CallId, Epoch, Limits, RunEvent, RunRequest, Runtime, Seq, SessionKey, ToolResult, Turn, UserTurn,
 };
 
 use super::dry;
 use super::recording::{self, Recording, Transcript};
 use crate::command::{Command, Interrupted, Recovered};
-use crate::keys;
 use crate::shared::Shared;
 use crate::step::{self, Effect, RunState};
+use crate::{instances, keys};
 
 /// Begins a fork; returns once it is recorded.
 pub(crate) async fn begin(shared: &Arc<Shared>, wish: ForkWish) -> Result<Forked, Fault> {
     let recording = recording::read(&*shared.ports.journal, &*shared.ports.sessions, &wish.of).await?;
-    let (Some((asked, limits, _)), Some(transcript)) = (recording.accepted(), &recording.transcript) else {
+    let (Some((asked, limits, runtime)), Some(transcript)) = (recording.accepted(), &recording.transcript) else {
         return Err(gone(&wish.of));
     };
     let original = shared.ports.sessions.get(&recording.record.session).await.map_err(|error| records(&error))?;
@@ -41,13 +44,13 @@ pub(crate) async fn begin(shared: &Arc<Shared>, wish: ForkWish) -> Result<Forked
         &tape,
         &results,
         &request,
-        limits,
+        (limits, *runtime),
         Place { earlier: &transcript.earlier, head: 0, key: None },
         wish.from_step,
     )?;
     let session = prepare(shared, &request, transcript, &wish).await?;
     let place = Place { earlier: &transcript.earlier, head: session.head, key: Some(&session) };
-    let prefix = prefix(&tape, &results, &request, limits, place, wish.from_step)?;
+    let prefix = prefix(&tape, &results, &request, (limits, *runtime), place, wish.from_step)?;
     let forked = Forked {
         run_id: request.id.clone(),
         session_key: request.session.clone(),
@@ -56,7 +59,10 @@ pub(crate) async fn begin(shared: &Arc<Shared>, wish: ForkWish) -> Result<Forked
         from_step: wish.from_step,
         is_live: wish.is_live,
     };
-    record(shared, request, limits, prefix).await?;
+    match runtime.thread_bound() {
+        None => record(shared, request, limits, prefix).await?,
+        Some(terms) => record_instance(shared, request, (limits, *terms), prefix).await?,
+    }
     Ok(forked)
 }
 
@@ -134,7 +140,7 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
     let (journal, at) = (&shared.ports.journal, shared.ports.clock.now());
     let admission = Admission {
         request: request.clone(),
-        events: vec![accepted(&request, limits)],
+        events: vec![accepted(&request, limits, Runtime::SessionBound)],
         transcript: false,
         owner: None,
         at,
@@ -142,6 +148,56 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
     journal.admit(admission).await.map_err(|error| unrecorded(&error))?;
     let claimed = journal.claim(&request.session, &request.id, &shared.options.owner).await;
     let (epoch, seq) = claimed.map_err(|error| unrecorded(&error))?;
+    let interrupted = append(shared, request, (epoch, seq), Runtime::SessionBound, prefix).await?;
+    let (key, request) = (interrupted.request.session.clone(), &interrupted.request);
+    shared.waiters.begin(&request.id, &key, request.source, Status::Queued, at);
+    let recovered = Recovered { interrupted: Some(interrupted), ..Recovered::default() };
+    crate::engine::tell(shared, &key, Command::Recover(Box::new(recovered)))
+}
+
+/// Records the fork of a run that had an instance, and gives it one of its own.
+/// Its files are copied when it begins to work (`instances::files`).
+async fn record_instance(
+    shared: &Arc<Shared>,
+    request: RunRequest,
+    (limits, terms): (&Limits, ThreadBound),
+    prefix: Prefix,
+) -> Result<(), Fault> {
+    let runtime = Runtime::ThreadBound(terms);
+    // What a request sees of its session is settled when it is accepted, so it
+    // begins there; nobody was there to say anything before that.
+    let mut prefix = prefix;
+    let began = prefix.events.iter().position(|event| matches!(event, RunEvent::Began { .. }));
+    let Some(began) = began.map(|at| prefix.events.remove(at)) else {
+        return Err(Fault::new(Kind::Bug, "a fork does not begin"));
+    };
+    let owner = shared.options.owner.clone();
+    let admission = Admission {
+        request: request.clone(),
+        events: vec![accepted(&request, limits, runtime), RunEvent::Claimed { owner: owner.clone() }, began],
+        transcript: true,
+        owner: Some(owner),
+        at: shared.ports.clock.now(),
+    };
+    let (epoch, seq) = match shared.ports.journal.admit(admission).await.map_err(|error| unrecorded(&error))? {
+        Admitted::New { epoch, seq, .. } => (epoch, seq),
+        Admitted::Known(_) => return Err(Fault::new(Kind::Conflict, format!("run {} is there already", request.id))),
+    };
+    // The input stands in the transcript with the admission.
+    prefix.base += 1;
+    let interrupted = append(shared, request, (epoch, seq), runtime, prefix).await?;
+    instances::take_up(shared, interrupted, terms);
+    Ok(())
+}
+
+/// Records the steps before the cut; returns the run as if its owner were gone.
+async fn append(
+    shared: &Shared,
+    request: RunRequest,
+    (epoch, seq): (Epoch, Seq),
+    runtime: Runtime,
+    prefix: Prefix,
+) -> Result<Interrupted, Fault> {
     let batch = Batch {
         session: request.session.clone(),
         run: request.id.clone(),
@@ -153,16 +209,14 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
         status: Some(Status::Running),
         outcome: None,
         deliveries: Vec::new(),
-        at,
+        at: shared.ports.clock.now(),
         durability: Durability::Barrier,
     };
     let last = Seq(seq.0 + batch.events.len() as u64);
-    journal.append(batch).await.map_err(|error| unrecorded(&error))?;
+    shared.ports.journal.append(batch).await.map_err(|error| unrecorded(&error))?;
     let session = shared.ports.sessions.get(&request.session).await.map_err(|error| records(&error))?;
     let session = session.ok_or_else(|| Fault::new(Kind::Conflict, format!("session {} is gone", request.session)))?;
-    shared.waiters.begin(&request.id, &request.session, request.source, Status::Queued, at);
-    let key = request.session.clone();
-    let interrupted = Interrupted {
+    Ok(Interrupted {
         request,
         head: session.head,
         session,
@@ -173,18 +227,14 @@ async fn record(shared: &Arc<Shared>, request: RunRequest, limits: &Limits, pref
         asked: Vec::new(),
         unsure: Vec::new(),
         started: BTreeMap::new(),
-        runtime: Runtime::SessionBound,
+        runtime,
         worked: Duration::ZERO,
         is_expired: false,
-    };
-    let recovered = Recovered { interrupted: Some(interrupted), ..Recovered::default() };
-    crate::engine::tell(shared, &key, Command::Recover(Box::new(recovered)))
+    })
 }
 
-/// A fork is a turn of the session made for it, also where the recorded run had
-/// an instance: what that instance had in its scratch is gone.
-fn accepted(request: &RunRequest, limits: &Limits) -> RunEvent {
-    RunEvent::Accepted { request: Box::new(request.clone()), limits: limits.clone(), runtime: Runtime::SessionBound }
+fn accepted(request: &RunRequest, limits: &Limits, runtime: Runtime) -> RunEvent {
+    RunEvent::Accepted { request: Box::new(request.clone()), limits: limits.clone(), runtime }
 }
 
 /// What a recorded run was told, by step.
@@ -264,13 +314,13 @@ fn prefix(
     tape: &Tape,
     results: &BTreeMap<CallId, ToolResult>,
     request: &RunRequest,
-    limits: &Limits,
+    (limits, runtime): (&Limits, Runtime),
     place: Place<'_>,
     from: u32,
 ) -> Result<Prefix, Fault> {
     let mut state = RunState::new(place.earlier.to_vec());
     let base = state.conversation.turns().len();
-    step::step(&mut state, &accepted(request, limits));
+    step::step(&mut state, &accepted(request, limits, runtime));
     // Input that joined has no run of its own here: it bears this run's id.
     let steered = |turn: &UserTurn| RunEvent::Steered { input: request.id.clone(), turn: turn.clone() };
     let mut events: Vec<RunEvent> = tape.before.iter().map(steered).collect();

@@ -23,4 +23,5 @@ mod recovery;
 mod refusals;
 mod replay;
 mod resume;
+mod scratches;
 mod turns;

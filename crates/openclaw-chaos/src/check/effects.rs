@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use openclaw_domain::message::ToolStatus;
 use openclaw_domain::{RunEvent, ToolCall};
 
+use super::kept::instance_of;
 use crate::evidence::Evidence;
 use crate::plan;
 use crate::snapshot::{Run, Snapshot};
 use crate::tell::effect_in;
 
 /// Calls of a run's model, in order.
-fn calls(run: &Run) -> Vec<&ToolCall> {
+pub(super) fn calls(run: &Run) -> Vec<&ToolCall> {
     let turns = run.facts().filter_map(|fact| match fact {
         RunEvent::ModelDone { turn, .. } => Some(turn),
         _ => None,
@@ -114,7 +115,8 @@ fn asks(run: &Run, id: &str) -> bool {
 
 pub(super) fn files_hold(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
-    for run in &evidence.end.runs {
+    // An instance has a folder of its own, which is gone at the end: see rule I6d.
+    for run in evidence.end.runs.iter().filter(|run| instance_of(run).is_none()) {
         for call in calls(run).into_iter().filter(|call| call.name == "write") {
             let arguments: serde_json::Value = serde_json::from_str(&call.arguments).unwrap_or_default();
             let (path, content) = (arguments["path"].as_str().unwrap_or_default(), arguments["content"].as_str());

@@ -140,7 +140,7 @@ pub(super) fn places_are_few(evidence: &Evidence) -> Vec<String> {
 }
 
 /// The agent of a request that has an instance of its own, and how many it may have at once.
-fn instance_of(run: &Run) -> Option<(&str, usize)> {
+pub(super) fn instance_of(run: &Run) -> Option<(&str, usize)> {
     let terms = run.facts().find_map(|fact| match fact {
         RunEvent::Accepted { runtime, .. } => runtime.thread_bound(),
         _ => None,

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
+use crate::home::SCRATCH;
 use crate::snapshot::DATABASE;
 
 /// What happens after each kill.
@@ -23,6 +24,8 @@ pub enum Between {
     Lost,
     /// Kept states are whole and say something else.
     Forged,
+    /// The folders of instances are gone.
+    NoFolders,
 }
 
 impl Between {
@@ -40,9 +43,17 @@ impl Between {
             Between::Torn => "update ckpt set body = substr(body, 1, length(body) / 2)",
             Between::Lost => "delete from ckpt",
             Between::Forged => return forge(state_dir),
+            Between::NoFolders => return take_folders(state_dir),
         };
         let Some(db) = open(state_dir)? else { return Ok(()) };
         db.execute(sql, ()).map(drop).context("kept states")
+    }
+}
+
+fn take_folders(state_dir: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(state_dir.join(SCRATCH)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        taken => taken.context("folders of instances"),
     }
 }
 

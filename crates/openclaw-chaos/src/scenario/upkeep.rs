@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::{Act, Ground, MAIN, Say, effect, read, write};
-use crate::plan::Plan;
+use crate::plan::{Call, Plan};
 
 /// A session of the agent whose requests have an instance each.
 const WORKER: &str = "agent:worker:main";
@@ -29,6 +29,12 @@ pub(super) fn keeping(_: SocketAddr) -> Value {
 pub(super) fn single(_: SocketAddr) -> Value {
     let worker = json!({ "runtime": "thread-bound", "maxConcurrent": 1, "maxDuration": 1 });
     json!({ "agents": { "entries": { "main": {}, "worker": worker } } })
+}
+
+/// An agent whose instances live long enough, and whose files are kept at every step.
+pub(super) fn filing(_: SocketAddr) -> Value {
+    let worker = json!({ "runtime": "thread-bound", "maxDuration": 20 });
+    json!({ "agents": { "defaults": { "snapshotInterval": 1 }, "entries": { "main": {}, "worker": worker } } })
 }
 
 fn main(id: &str, plan: Plan) -> Act {
@@ -65,6 +71,14 @@ pub(super) fn instances(ground: &Ground) -> Vec<Act> {
     let say = |id: &str, plan: Plan| Act::Say(Say { ends, ..Say::new(WORKER, id, plan) });
     let second = Plan { pieces: 2, pause_ms: 10, ..Plan::default() };
     vec![say("w1", first), Act::Calls(1), say("w2", second), Act::Over]
+}
+
+/// An instance that writes, does something else and reads what it wrote.
+pub(super) fn files(ground: &Ground) -> Vec<Act> {
+    let read = Call::new("read", json!({ "path": "w1.txt" }));
+    let rounds = vec![vec![write("w1")], vec![effect(ground, "w1-pay")], vec![read]];
+    let plan = Plan { rounds, pieces: 4, pause_ms: 10, ..Plan::default() };
+    vec![Act::Say(Say::new(WORKER, "w1", plan)), Act::Over]
 }
 
 /// An instance that would take longer than it may.

@@ -149,8 +149,9 @@ async fn perform(cx: &Cx<'_>, client: &Client, verb: Verb) -> Result<Report, Fai
         Verb::Snapshot(run) => {
             let run = find(cx, client, &run.run, run.session.as_deref()).await?;
             let id = peek::text(&run, "/runId");
-            let answer = client.call("runs.snapshot", run).await?;
-            Ok(done(cx, answer, &cx.say(&copy::RUN_SNAPSHOT, &[("id", &id)])))
+            // The gateway knows runs at work by their id alone.
+            let answer = client.call("runs.snapshot", json!({ "runId": run["runId"] })).await?;
+            Ok(snapshot(cx, &id, answer))
         }
         Verb::Diff { a, b } => diff(cx, client, &a, &b).await,
     }
@@ -158,6 +159,24 @@ async fn perform(cx: &Cx<'_>, client: &Client, verb: Verb) -> Result<Report, Fai
 
 fn done(_cx: &Cx<'_>, answer: Value, said: &str) -> Report {
     Report::of(answer).line(Line::marked(Tone::Done, "ok", said))
+}
+
+fn snapshot(cx: &Cx<'_>, id: &str, answer: Value) -> Report {
+    let said = if answer["state"] == "due" { &copy::RUN_DUE } else { &copy::RUN_SNAPSHOT };
+    let (said, scratch) = (cx.say(said, &[("id", &id)]), answer["scratch"].clone());
+    let mut report = done(cx, answer, &said);
+    let [files, bytes, left_out] = ["/files", "/bytes", "/notKept"].map(|pointer| peek::int(&scratch, pointer));
+    if let (Some(files), Some(bytes)) = (files, bytes) {
+        let bytes = number::bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let kept = cx.say(&copy::RUN_FILES_KEPT, &[("files", &files.to_string()), ("bytes", &bytes)]);
+        report = report.line(Line::marked(Tone::Done, "ok", &kept));
+    }
+    if let Some(count) = left_out.filter(|count| *count > 0) {
+        let why = peek::text(&scratch, "/why");
+        let missing = cx.say(&copy::RUN_FILES_NOT_KEPT, &[("count", &count.to_string()), ("why", &why)]);
+        report = report.line(Line::marked(Tone::Waits, "!", &missing));
+    }
+    report
 }
 
 async fn list(cx: &Cx<'_>, client: &Client, params: Value) -> Result<Report, Failure> {

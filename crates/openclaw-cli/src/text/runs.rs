@@ -7,6 +7,9 @@ copy! {
     RUN_WAS_ENDED = "run {id} had ended already", "运行 {id} 早已结束";
     RUN_WORKS = "run {id} is working ({status})", "运行 {id} 正在工作（{status}）";
     RUN_SNAPSHOT = "run {id} is kept as it stands", "已保存运行 {id} 的当前状态";
+    RUN_DUE = "run {id} is at work; it is kept at its next step", "运行 {id} 正在工作；将在下一步保存";
+    RUN_FILES_KEPT = "{files} files of its instance are kept, {bytes}", "已保存其实例的 {files} 个文件，共 {bytes}";
+    RUN_FILES_NOT_KEPT = "{count} not kept: {why}", "{count} 个未保存：{why}";
     RUN_SETTLED = "call {call} is settled: {answer}", "调用 {call} 已有定论：{answer}";
     RUN_OWNERS = "{count} owners: the program stopped in the middle and another took the run up", "经历 {count} 个所有者：程序中途停止，由后来者接手";
     RUN_CALL_UNKNOWN = "{tool} {call} may have happened: the program stopped while it ran", "{tool} {call} 可能已经发生：程序在其运行时停止";

@@ -38,7 +38,10 @@ pub(crate) fn answers(method: &str, params: &Value) -> Option<Value> {
             json!({ "ok": true, "runId": params["runId"], "cancelled": true, "runIds": [params["runId"]] })
         }
         "runs.settle" => json!({ "ok": true, "settled": true }),
-        "runs.snapshot" => json!({ "ok": true, "runId": params["runId"], "seq": 14 }),
+        "runs.snapshot" if params.get("sessionKey").is_none() => {
+            json!({ "ok": true, "runId": params["runId"], "seq": 14, "state": "kept",
+            "scratch": { "files": 3, "bytes": 2048, "notKept": 1, "why": "a.iso (is too large)" } })
+        }
         "runs.events" => {
             json!({ "runId": params["runId"], "sessionKey": "agent:main:main", "after": 2, "hasMore": false,
             "events": [
@@ -109,6 +112,8 @@ fn runs_are_driven_by_their_verbs() {
         ("runs cancel r_7K", "is asked to stop"),
         ("runs settle r_7K c2 not-happened", "call c2 is settled: not-happened"),
         ("runs snapshot r_7K", "is kept as it stands"),
+        ("runs snapshot r_7K", "3 files of its instance are kept"),
+        ("runs snapshot r_7K", "1 not kept: a.iso (is too large)"),
     ] {
         let outcome = World::healthy().run(line);
         assert_eq!(outcome.exit, Exit::Done, "{line}: {outcome:?}");

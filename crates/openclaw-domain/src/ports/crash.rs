@@ -71,12 +71,13 @@ impl Moment {
 }
 
 /// Writes of the store that concern runs.
-const OPERATIONS: [&str; 17] = [
+const OPERATIONS: [&str; 18] = [
     "journal.admit",
     "journal.claim",
     "journal.append",
     "journal.settle_action",
     "journal.keep_checkpoint",
+    "journal.keep_scratch",
     "journal.take_over",
     "journal.renew",
     "outbox.take",
@@ -92,8 +93,16 @@ const OPERATIONS: [&str; 17] = [
 ];
 
 /// Points of the engine.
-const ENGINE: [&str; 7] =
-    ["tool_result", "probe_result", "model_text", "model_done", "summary_made", "taken_up", "waiting_claimed"];
+const ENGINE: [&str; 8] = [
+    "tool_result",
+    "probe_result",
+    "model_text",
+    "model_done",
+    "summary_made",
+    "taken_up",
+    "waiting_claimed",
+    "scratch_restored",
+];
 
 /// Every site there is.
 pub const SITES: [Site; OPERATIONS.len() + RunEvent::NAMES.len() + ENGINE.len()] = sites();

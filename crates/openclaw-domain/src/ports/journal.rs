@@ -12,6 +12,7 @@ use crate::event::{Recorded, RunEvent};
 use crate::ids::{CallId, Epoch, RunId, Seq, SessionKey, Timestamp};
 use crate::question::Answer;
 use crate::run::{Outcome, RunRequest, Status};
+use crate::scratch::KeptScratch;
 use crate::session::Entry;
 
 /// Records what runs did. Production: `store::sqlite`.
@@ -116,6 +117,28 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store fails.
     async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error>;
+
+    /// Keeps the files of a run's instance as they are at a position, beside
+    /// those of earlier positions; a store keeps a bounded number of them, the
+    /// newest of a run that has not ended always. What is there already is not
+    /// written again.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when another owner has the run.
+    async fn keep_scratch(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        kept: KeptScratch,
+    ) -> Result<(), Error>;
+
+    /// Returns the newest files of a run's instance that were kept at `through`
+    /// or before; damaged ones count as none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn scratch(&self, session: &SessionKey, run: &RunId, through: Seq) -> Result<Option<KeptScratch>, Error>;
 
     /// Lists runs: those not ended, or all of a session, newest first.
     ///

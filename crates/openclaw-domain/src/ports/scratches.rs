@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{Files, Processes};
 use crate::fault::Fault;
 use crate::ids::{AgentId, InstanceId};
+use crate::scratch::{Bounds, Captured, KeptFile};
 
 /// Makes a place of its own for each instance, and takes it away. Production:
 /// `sandbox::scratch`.
@@ -18,6 +19,30 @@ pub trait Scratches: Send + Sync {
     /// # Errors
     /// When the folder cannot be made or opened.
     async fn open(&self, instance: &InstanceId, agent: &AgentId, keeping: Keeping) -> Result<Scratch, Fault>;
+
+    /// Tells whether there is a folder of an instance, open or not. One that was
+    /// being restored when the program ended is not there.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    async fn holds(&self, instance: &InstanceId) -> Result<bool, Fault>;
+
+    /// Reads the files of an instance, as far as the bounds let it. Links are
+    /// not followed. Programs go on meanwhile: a file that one writes is kept
+    /// as a crash at that moment could leave it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no folder.
+    async fn capture(&self, instance: &InstanceId, bounds: &Bounds) -> Result<Captured, Fault>;
+
+    /// Makes the folder of an instance with these files in it, all of them or,
+    /// when it fails or the program ends meanwhile, nothing. A folder that is
+    /// there is newer than anything kept: it stays as it is, and the answer is
+    /// false. `remark` is told by [`Scratches::open`] as long as the folder lives.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    async fn restore(&self, instance: &InstanceId, keeping: Keeping, restored: Restored) -> Result<bool, Fault>;
 
     /// Ends the instance's programs at once and waits for them; the files go
     /// unless they are kept. Closing what is closed already is no error.
@@ -51,6 +76,18 @@ pub struct Scratch {
     pub files: Arc<dyn Files>,
     /// Programs that start in it; lists and reaches only the instance's own.
     pub processes: Arc<dyn Processes>,
+    /// What whoever works in it must know of its files: that they were put
+    /// back, and what is missing.
+    pub remark: Option<String>,
+}
+
+/// A folder to be made anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Its files.
+    pub files: Vec<KeptFile>,
+    /// See [`Scratch::remark`].
+    pub remark: Option<String>,
 }
 
 /// A scratch directory on disk.

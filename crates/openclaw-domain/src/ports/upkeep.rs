@@ -6,6 +6,7 @@ use super::RunRecord;
 use crate::compaction::Kept;
 use crate::fault::Fault;
 use crate::ids::{RunId, Seq, SessionKey, Timestamp};
+use crate::scratch::LeftOut;
 
 /// Keeps checkpoints of runs and summaries of sessions on demand. Production: `agent::Engine`.
 #[async_trait]
@@ -72,6 +73,20 @@ pub struct Snapshotted {
     pub head: Seq,
     /// When.
     pub at: Timestamp,
+    /// What is kept of its instance's files; `None` when it has no instance or
+    /// nothing of it was kept yet.
+    pub scratch: Option<ScratchCount>,
+}
+
+/// How much of a scratch directory is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScratchCount {
+    /// Files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What is not kept.
+    pub left_out: LeftOut,
 }
 
 impl Snapshotted {

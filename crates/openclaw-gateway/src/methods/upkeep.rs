@@ -5,7 +5,7 @@
 
 use openclaw_domain::SessionId;
 use openclaw_domain::compaction::{Kept, Shrunk};
-use openclaw_domain::ports::Compacted;
+use openclaw_domain::ports::{Compacted, ScratchCount};
 use openclaw_domain::session::Session;
 use openclaw_protocol::ErrorBody;
 use serde_json::{Value, json};
@@ -77,7 +77,13 @@ pub(crate) async fn snapshot(cx: Cx, params: Params) -> Answer {
     // While a tool or the model works there is no state to keep: the next step does it.
     let state = if kept.is_current() { "kept" } else { "due" };
     now(json!({ "ok": true, "runId": kept.run, "sessionKey": kept.session, "state": state, "seq": kept.kept,
-        "head": kept.head, "at": kept.at }))
+        "head": kept.head, "at": kept.at, "scratch": kept.scratch.as_ref().map(scratch) }))
+}
+
+/// Returns the wire form of what is kept of an instance's files.
+fn scratch(count: &ScratchCount) -> Value {
+    let left_out = (!count.left_out.is_empty()).then(|| count.left_out.words());
+    json!({ "files": count.files, "bytes": count.bytes, "notKept": count.left_out.count, "why": left_out })
 }
 
 async fn existing(cx: &Cx, params: &Params) -> Result<Session, ErrorBody> {

@@ -10,7 +10,7 @@ use openclaw_domain::message::{Block, ToolStatus};
 use openclaw_domain::model::{ErrorClass, ModelRef, Selected, StopReason, Usage};
 use openclaw_domain::ports::{
     Approvals, Child, Compacted, Compactions, Execution, LogPage, LogQuery, Logs, OpenAction, Pool, Questions,
-    RunObserver, RunRecord, Runs, Sessions, Settings, Snapshotted, TakeUp, Upkeep,
+    RunObserver, RunRecord, Runs, ScratchCount, Sessions, Settings, Snapshotted, TakeUp, Upkeep,
 };
 use openclaw_domain::run::{Abort, ActiveRun, End, Limit, Outcome, RunRequest, StartState, Started, Status};
 use openclaw_domain::runtime::PoolTask;
@@ -381,7 +381,10 @@ impl Upkeep for EngineRuns {
         let found = runs.get(run).ok_or_else(|| Fault::new(Kind::NotFound, format!("run {run} does not work now")))?;
         let kept = openclaw_domain::Seq(if found.outcome.borrow().is_some() { 9 } else { 3 });
         let head = openclaw_domain::Seq(9);
-        Ok(Snapshotted { run: run.clone(), session: found.session.clone(), kept, head, at: AT })
+        let mut left_out = openclaw_domain::scratch::LeftOut::default();
+        left_out.add("a.iso", openclaw_domain::scratch::Reason::TooLarge);
+        let scratch = (kept == head).then_some(ScratchCount { files: 2, bytes: 30, left_out });
+        Ok(Snapshotted { run: run.clone(), session: found.session.clone(), kept, head, at: AT, scratch })
     }
 
     /// Takes up whatever the engine does not know of.

@@ -39,4 +39,7 @@ async fn a_short_session_is_left_as_it_is_and_an_unknown_one_is_named() {
     assert!(bad["error"]["message"].as_str().unwrap().contains("sessions.compaction.list"), "{bad}");
     let idle = ws.call("runs.snapshot", json!({ "runId": "r9" })).await;
     assert!(idle["error"]["message"].as_str().unwrap().contains("r9"), "{idle}");
+    let kept = ws.ok("runs.snapshot", json!({ "runId": "r1" })).await;
+    let files = json!({ "files": 2, "bytes": 30, "notKept": 1, "why": "a.iso (is too large)" });
+    assert_eq!((&kept["state"], &kept["scratch"]), (&json!("kept"), &files));
 }

@@ -53,6 +53,17 @@ pub(super) fn write(root: &Root, path: &str, content: &[u8]) -> Result<(), FileE
     Err(explain(Errno::LOOP.into()))
 }
 
+/// Writes a file that must not be there yet, making its folders.
+pub(super) fn create(root: &Root, path: &str, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let explain = |error: io::Error| root.explain(path, &error);
+    let (folder, name) = root.open_parent(&root.relative(path)?, true).map_err(explain)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&folder, &name, flags, mode_of(mode)).map_err(|error| explain(error.into()))?;
+    fill(file.into(), content, None).map_err(explain)?;
+    sync_folder(folder.as_fd());
+    Ok(())
+}
+
 /// Moves a file, making the target's folders; refuses to overwrite.
 pub(super) fn rename(root: &Root, from: &str, to: &str) -> Result<(), FileError> {
     let (from_path, to_path) = (root.relative(from)?, root.relative(to)?);

@@ -27,7 +27,7 @@ const ENTRIES_MAX: usize = 100_000;
 const VISITED_MAX: usize = 2_000_000;
 
 /// Deepest folder entered; one descriptor is open per level.
-const DEPTH_MAX: usize = 128;
+pub(super) const DEPTH_MAX: usize = 128;
 
 /// Most bytes of an ignore file that count.
 const IGNORE_BYTES_MAX: u64 = 1024 * 1024;

@@ -41,6 +41,12 @@ impl Programs {
         self.native.clear(&ids).await;
     }
 
+    /// Tells whether one of them runs.
+    pub(super) fn run(&self) -> bool {
+        let state = self.state();
+        state.spawning > 0 || self.native.run_any(&state.ids)
+    }
+
     fn begin(&self) -> Result<Spawning<'_>, ProcessError> {
         let mut state = self.state();
         if state.is_closed {

@@ -1,5 +1,7 @@
 //! Bodies: JSON inline, or by hash when they are large.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use serde::Serialize;
@@ -43,28 +45,45 @@ impl Body {
     }
 }
 
-/// Removes a large body once nothing refers to it: the same text may have been
-/// said elsewhere.
-pub(super) fn release(db: &Connection, sha: &[u8]) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "delete from blob where sha = ?1
-           and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
-           and not exists (select 1 from compaction where typeof(body) = 'blob' and body = ?1)
-           and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
-           and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
-           and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
-           and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)",
-    )?
-    .execute([sha])?;
-    Ok(())
-}
-
 impl ToSql for Body {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match &self.sha {
             Some(sha) => ToSqlOutput::Borrowed(ValueRef::Blob(sha)),
             None => ToSqlOutput::Borrowed(ValueRef::Text(self.json.as_bytes())),
         })
+    }
+}
+
+/// Hashes of large bodies that may not be used any more.
+#[derive(Debug, Default)]
+pub(super) struct Shas(BTreeSet<Vec<u8>>);
+
+impl Shas {
+    /// Adds what a statement finds for an id.
+    pub(super) fn add(&mut self, db: &Connection, sql: &str, id: i64) -> rusqlite::Result<()> {
+        let mut statement = db.prepare_cached(sql)?;
+        for sha in statement.query_map([id], |row| row.get(0))? {
+            self.0.insert(sha?);
+        }
+        Ok(())
+    }
+
+    /// Removes the bodies that no row refers to; call it after the rows went.
+    pub(super) fn collect(self, db: &Connection) -> rusqlite::Result<()> {
+        let mut delete = db.prepare_cached(
+            "delete from blob where sha = ?1
+               and not exists (select 1 from ev    where typeof(body)    = 'blob' and body    = ?1)
+               and not exists (select 1 from compaction where typeof(body) = 'blob' and body = ?1)
+               and not exists (select 1 from entry where typeof(body)    = 'blob' and body    = ?1)
+               and not exists (select 1 from run   where typeof(outcome) = 'blob' and outcome = ?1)
+               and not exists (select 1 from outbox where typeof(body)   = 'blob' and body    = ?1)
+               and not exists (select 1 from mail  where typeof(body)    = 'blob' and body    = ?1)
+               and not exists (select 1 from scratch_file where body = ?1)",
+        )?;
+        for sha in self.0 {
+            delete.execute([sha])?;
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ mod line;
 mod mail;
 mod read;
 mod run;
+mod scratch;
 mod step;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use openclaw_domain::ports::{
     Admission, Admitted, Batch, Checkpoint, Durability, Journal, JournalError as Error, Mail, OpenAction, RunRecord,
 };
 use openclaw_domain::question::Answer;
+use openclaw_domain::scratch::KeptScratch;
 use openclaw_domain::session::Entry;
 use rusqlite::Connection;
 
@@ -147,6 +149,25 @@ impl Journal for Store {
         let (session, id) = (session.clone(), run.clone());
         let work = move |db: &Connection| Ok(checkpoint::newest(db, &session, &id)?);
         self.read("journal.checkpoint", work).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn keep_scratch(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        kept: KeptScratch,
+    ) -> Result<(), Error> {
+        let (session, id) = (session.clone(), run.clone());
+        let work = move |db: &Connection| scratch::keep(db, &session, &id, epoch, &kept, scratch::SHELF);
+        let fail = |error: WorkError<Error>| error.in_journal(self.path(), run);
+        self.write("journal.keep_scratch", Durability::Committed, work).await.map_err(fail)
+    }
+
+    async fn scratch(&self, session: &SessionKey, run: &RunId, through: Seq) -> Result<Option<KeptScratch>, Error> {
+        let (session, id) = (session.clone(), run.clone());
+        let work = move |db: &Connection| Ok(scratch::newest(db, &session, &id, through)?);
+        self.read("journal.scratch", work).await.map_err(|error| self.store_error(error))
     }
 
     async fn runs(

@@ -28,6 +28,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { to: 4, sql: include_str!("schema/v4.sql"), recounts: &[] },
     Step { to: 5, sql: include_str!("schema/v5.sql"), recounts: &[] },
     Step { to: 6, sql: include_str!("schema/v6.sql"), recounts: &[] },
+    Step { to: 7, sql: include_str!("schema/v7.sql"), recounts: &[] },
 ];
 
 /// Returns the version the steps lead to.

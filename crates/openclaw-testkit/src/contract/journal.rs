@@ -45,6 +45,7 @@ where
     runs_are_listed_newest_first(&*make()).await;
     unfinished_runs_are_listed_oldest_first_with_what_was_asked(&*make()).await;
     unknown_runs_are_named(&*make()).await;
+    super::kept_scratch::kept_scratch(&make).await;
     runs_with_an_instance_of_their_own_run_side_by_side(&*make()).await;
     removing_a_session_cancels_what_runs(&*make()).await;
     removing_a_transcript_removes_its_runs(&*make()).await;

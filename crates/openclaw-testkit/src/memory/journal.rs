@@ -16,6 +16,7 @@ use openclaw_domain::ports::{
 use openclaw_domain::question::Answer;
 use openclaw_domain::run::{End, Outcome, Parent, RunRequest, Status};
 use openclaw_domain::runtime::Runtime;
+use openclaw_domain::scratch::KeptScratch;
 use openclaw_domain::session::Entry;
 use openclaw_domain::tool::Effect;
 use serde_json::json;
@@ -79,6 +80,7 @@ impl Journal for Store {
             events: Vec::new(),
             settled: BTreeSet::new(),
             checkpoint: None,
+            scratches: BTreeMap::new(),
             lease_until,
         };
         run.record_all(events, at);
@@ -279,6 +281,29 @@ impl Journal for Store {
     async fn checkpoint(&self, session: &SessionKey, run: &RunId) -> Result<Option<Checkpoint>, Error> {
         let mut state = self.state();
         Ok(state.lane(session).and_then(|lane| lane.runs.get(run)).and_then(|run| run.checkpoint.clone()))
+    }
+
+    async fn keep_scratch(
+        &self,
+        session: &SessionKey,
+        run: &RunId,
+        epoch: Epoch,
+        kept: KeptScratch,
+    ) -> Result<(), Error> {
+        let mut state = self.state();
+        let lane = state.lane(session).ok_or_else(|| Error::NoSuchRun(run.clone()))?;
+        let found = lane.open_run(run)?;
+        if found.record.epoch != epoch || kept.seq > found.record.seq {
+            return Err(Error::Fenced(run.clone()));
+        }
+        found.scratches.insert(kept.seq, kept);
+        Ok(())
+    }
+
+    async fn scratch(&self, session: &SessionKey, run: &RunId, through: Seq) -> Result<Option<KeptScratch>, Error> {
+        let mut state = self.state();
+        let found = state.lane(session).and_then(|lane| lane.runs.get(run));
+        Ok(found.and_then(|run| run.scratches.range(..=through).next_back()).map(|(_, kept)| kept.clone()))
     }
 
     async fn runs(

@@ -5,7 +5,7 @@ use openclaw_domain::runtime::ThreadBound;
 use serde_json::Value;
 
 use super::*;
-use crate::snapshot::{Kept, Step, Summary};
+use crate::snapshot::{Kept, Scratch, Step, Summary};
 
 /// A state at position 7, as the gateway keeps it.
 fn state() -> Value {
@@ -123,4 +123,49 @@ fn a_word_about_a_call_that_is_forgotten_is_seen() {
         };
         assert_eq!(broken(story), found, "{state}");
     }
+}
+
+/// An instance that wrote `w.txt` and read this of it; killed once in between.
+fn read_back(text: &str, is_without_folders: bool, kept: Option<&str>) -> Evidence {
+    let session = "agent:worker:main";
+    let request = RunRequest::new("w1".parse().unwrap(), session.parse().unwrap(), input(), Source::Chat);
+    let runtime = Runtime::ThreadBound(ThreadBound::default());
+    let accepted = RunEvent::Accepted { request: Box::new(request), limits: Limits::default(), runtime };
+    let step = |id: &str, name: &str, arguments: Value, said: &str| {
+        let call = ToolCall {
+            id: id.parse().unwrap(),
+            provider_id: id.into(),
+            name: name.into(),
+            arguments: arguments.to_string(),
+        };
+        let asked = done(vec![Block::Call { call: call.clone(), result: None }]);
+        let status = if said.is_empty() { ToolStatus::Failed } else { ToolStatus::Ok };
+        let result = Box::new(ToolResult::notice(status, said));
+        [(1, asked), (1, RunEvent::ToolEnded { call: call.id, result })]
+    };
+    let writes = step("c1", "write", json!({ "path": "w.txt", "content": "by w1\n" }), "written");
+    let reads = step("c2", "read", json!({ "path": "w.txt" }), text);
+    let begun: Vec<_> =
+        [(0, accepted), (1, RunEvent::Claimed { owner: "one".into() })].into_iter().chain(writes).collect();
+    let whole: Vec<_> = begun.iter().cloned().chain(reads).collect();
+    let own = |events: &[(u64, RunEvent)]| Run { id: "w1".into(), session: session.into(), ..run(events, "running") };
+    let files = kept.iter().map(|text| ("w.txt".to_owned(), (*text).to_owned())).collect();
+    let scratches = vec![Scratch { run: "w1".into(), seq: 4, files }];
+    let crash = Snapshot { runs: vec![own(&begun)], scratches, ..Snapshot::default() };
+    let end = Snapshot { runs: vec![own(&whole)], ..Snapshot::default() };
+    Evidence { crashes: vec![crash], end, is_without_folders, ..Evidence::default() }
+}
+
+#[test]
+fn files_that_an_instance_wrote_and_does_not_find_again_are_seen() {
+    let check = |evidence: Evidence, is_seen: bool| {
+        assert_eq!(rules(&evidence).contains(&"I6d"), is_seen, "{evidence:#?}");
+    };
+    check(read_back("by w1", false, None), false);
+    check(read_back("", false, None), true);
+    check(read_back("something else", false, None), true);
+    check(read_back("", true, None), false);
+    check(read_back("", true, Some("by w1\n")), true);
+    check(read_back("by w1", true, Some("by w1\n")), false);
+    check(read_back("by w1", true, Some("by w")), true);
 }

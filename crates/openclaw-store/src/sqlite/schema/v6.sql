@@ -1,19 +1,25 @@
--- Version 6: a person may settle a delivery without sending it.
+-- Version 6: files of instances.
 
--- Who said so, and when.
-alter table outbox add column discarded_by text;
-alter table outbox add column discarded_at integer;
+-- What the scratch directory of a run's instance held at a position of its
+-- journal. The content stands in `blob`, once, however often it is kept.
+-- `left_out` says in JSON what is not here; `is_moving` that programs ran meanwhile.
+create table scratch(
+  id         integer primary key,
+  run        integer not null,
+  seq        integer not null,
+  at         integer not null,
+  bytes      integer not null,
+  left_out   text    not null,
+  is_moving  integer not null,
+  unique(run, seq)
+) strict;
 
--- What is over is forgotten after a while, the oldest first; `not_before` is when
--- it was settled.
-create index outbox_closed on outbox(not_before) where state = 'sent' or state = 'discarded';
-
--- Conditions are part of the schema's text only, so no row is touched (see version 5).
-pragma writable_schema = on;
-
-update sqlite_schema set sql = replace(sql,
-  'or state = ''unknown''',
-  'or state = ''unknown'' or (state = ''discarded'' and discarded_by is not null and discarded_at is not null)')
-where type = 'table' and name = 'outbox';
-
-pragma writable_schema = reset;
+create table scratch_file(
+  scratch        integer not null,
+  path           text    not null,
+  is_executable  integer not null,
+  body           blob    not null,
+  primary key(scratch, path)
+) strict, without rowid;
+-- Tells whether a blob is still used.
+create index scratch_file_blob on scratch_file(body);

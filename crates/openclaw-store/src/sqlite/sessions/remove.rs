@@ -5,11 +5,24 @@ use openclaw_domain::ports::RecordError as Error;
 use rusqlite::{Connection, params};
 
 use super::{lane, row};
+use crate::sqlite::body::Shas;
 use crate::sqlite::error::WorkError;
-use crate::sqlite::{body, journal};
+use crate::sqlite::journal;
 
 /// Who ends the runs of a removed session, for the record.
 const REMOVED_BY: &str = "session removed";
+
+/// Finds the large bodies of a session.
+const LARGE_BODIES: [&str; 7] = [
+    "select body from ev where typeof(body) = 'blob' and run in (select id from run where session = ?1)",
+    "select body from entry where typeof(body) = 'blob' and session = ?1",
+    "select body from compaction where typeof(body) = 'blob' and session = ?1",
+    "select outcome from run where typeof(outcome) = 'blob' and session = ?1",
+    "select body from outbox where typeof(body) = 'blob' and run in (select id from run where session = ?1)",
+    "select body from mail where typeof(body) = 'blob' and run in (select id from run where session = ?1)",
+    "select body from scratch_file where scratch in
+       (select id from scratch where run in (select id from run where session = ?1))",
+];
 
 /// Most pages given back to the disk by one removal; the rest is used again or given back later.
 const VACUUM_PAGES_MAX: usize = 4096;
@@ -45,7 +58,10 @@ pub(super) fn remove(
 }
 
 fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
-    let hashes = large_bodies(db, session)?;
+    let mut unused = Shas::default();
+    for sql in LARGE_BODIES {
+        unused.add(db, sql, session)?;
+    }
     for sql in [
         "update retention set is_open = 1",
         "delete from ev     where run in (select id from run where session = ?1)",
@@ -56,6 +72,9 @@ fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
         "delete from inbox  where run in (select id from run where session = ?1)",
         "delete from mail   where run in (select id from run where session = ?1)",
         "delete from ckpt   where run in (select id from run where session = ?1)",
+        "delete from scratch_file where scratch in
+           (select id from scratch where run in (select id from run where session = ?1))",
+        "delete from scratch where run in (select id from run where session = ?1)",
         "delete from run          where session = ?1",
         "delete from entry        where session = ?1",
         "delete from conversation where session = ?1",
@@ -67,25 +86,11 @@ fn remove_words(db: &Connection, session: i64) -> rusqlite::Result<()> {
             statement.execute([session])?
         };
     }
-    for hash in hashes {
-        body::release(db, &hash)?;
-    }
+    // The same text may have been said elsewhere.
+    unused.collect(db)?;
     // Gives the pages back to the disk, a bounded number at a time: others wait for this thread.
     let mut vacuum = db.prepare(&format!("pragma incremental_vacuum({VACUUM_PAGES_MAX})"))?;
     let mut pages = vacuum.query(())?;
     while pages.next()?.is_some() {}
     Ok(())
-}
-
-fn large_bodies(db: &Connection, session: i64) -> rusqlite::Result<Vec<Vec<u8>>> {
-    db.prepare_cached(
-        "select body from ev where typeof(body) = 'blob' and run in (select id from run where session = ?1)
-         union select body from entry where typeof(body) = 'blob' and session = ?1
-         union select body from compaction where typeof(body) = 'blob' and session = ?1
-         union select outcome from run where typeof(outcome) = 'blob' and session = ?1
-         union select body from outbox where typeof(body) = 'blob' and run in (select id from run where session = ?1)
-         union select body from mail where typeof(body) = 'blob' and run in (select id from run where session = ?1)",
-    )?
-    .query_map([session], |row| row.get(0))?
-    .collect()
 }
