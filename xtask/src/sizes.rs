@@ -12,7 +12,7 @@ const TABLES: &[&str] = &["openclaw-llm/src/providers.rs", "openclaw-config/src/
 
 /// Most production lines per crate, in lines; other crates have no budget of their own.
 const CRATES: &[(&str, usize)] = &[
-    ("domain", 5_800),
+    ("domain", 5_900),
     ("protocol", 8_000),
     ("config", 6_500),
     ("security", 7_000),

@@ -91,6 +91,7 @@ copy! {
     COMPACTED = "the model sees {count} older messages as a summary: {before} to {after} tokens; /compact undo takes it back", "模型将 {count} 条旧消息看作摘要：{before} 到 {after} 令牌；/compact undo 可撤销";
     COMPACTED_SOME = "the model sees {count} older messages as a summary; /compact undo takes it back", "模型将 {count} 条旧消息看作摘要；/compact undo 可撤销";
     NOT_COMPACTED = "nothing was summarised: {cause}", "没有总结：{cause}";
+    COMPACT_DUE = "a run works; older messages are summarised before its next model call", "运行正在进行；下次调用模型前会总结旧消息";
     UNCOMPACTED = "the newest summary is taken back; the model sees those messages again", "已撤销最近的摘要；模型重新看到那些消息";
     NO_SUMMARY = "no summary is in force here", "这里没有生效的摘要";
     COMPACT_FORMS = "/compact {name} is not a form; it is /compact or /compact undo", "/compact {name} 不可用；请用 /compact 或 /compact undo";

@@ -174,6 +174,9 @@ impl Talk {
 
 /// Words what became of a summary, and what it says.
 fn compacted(lang: Lang, answer: &Value) -> Vec<String> {
+    if peek::is(answer, "/due") {
+        return vec![own::COMPACT_DUE.in_lang(lang).to_owned()];
+    }
     if !peek::is(answer, "/compacted") {
         let cause = visible(&peek::text(answer, "/reason"), Shape::Cell);
         return vec![fill(own::NOT_COMPACTED.in_lang(lang), &[("cause", &cause)])];
@@ -357,8 +360,10 @@ mod tests {
         let lines = compacted(Lang::En, &made);
         assert!(lines[0].contains("12 older messages") && lines[0].contains("18.2k to 900 tokens"), "{lines:?}");
         assert!(lines[1].contains("ship it") && !lines[1].contains('\x1b'), "{lines:?}");
-        let due = compacted(Lang::En, &json!({"compacted": false, "reason": "a run works"}));
-        assert_eq!(due, ["nothing was summarised: a run works"]);
+        let none = compacted(Lang::En, &json!({"compacted": false, "reason": "it is short"}));
+        assert_eq!(none, ["nothing was summarised: it is short"]);
+        let due = compacted(Lang::En, &json!({"compacted": false, "due": true, "reason": "x"}));
+        assert_eq!(due, ["a run works; older messages are summarised before its next model call"]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) async fn compact(cx: Cx, params: Params) -> Answer {
             json!({ "ok": true, "key": key, "compacted": true, "kept": shown, "result": result,
                 "checkpoint": checkpoint(&session.id, &session, &kept) })
         }
-        Compacted::Due => json!({ "ok": true, "key": key, "compacted": false, "kept": session.entries,
+        Compacted::Due => json!({ "ok": true, "key": key, "compacted": false, "kept": session.entries, "due": true,
             "reason": "a run works; it happens before its next model call" }),
         Compacted::Nothing => json!({ "ok": true, "key": key, "compacted": false, "kept": session.entries,
             "reason": "a summary would not be shorter" }),

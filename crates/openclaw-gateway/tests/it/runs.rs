@@ -158,6 +158,22 @@ async fn tools_are_told_to_those_who_can_show_them() {
 }
 
 #[tokio::test]
+async fn a_summary_is_told_when_it_is_begun_and_how_it_ended() {
+    let rig = Rig::start().await;
+    let mut ws = rig.client().await;
+    ws.ok("chat.send", say("every ending", "r1")).await;
+    ws.chat_end("r1").await;
+    let told = ws.events.iter().filter(|event| event["payload"]["stream"] == "compaction");
+    let told: Vec<&Value> = told.map(|event| &event["payload"]["data"]).collect();
+    let failed = json!({ "phase": "end", "completed": false, "willRetry": false, "outcome": "failed",
+        "reason": "it would not be shorter" });
+    let made = json!({ "phase": "end", "completed": true, "willRetry": true, "outcome": "completed", "entries": 4,
+        "tokensBefore": 900, "tokensAfter": 100 });
+    let start = json!({ "phase": "start" });
+    assert_eq!(told, [&start, &failed, &start, &made]);
+}
+
+#[tokio::test]
 async fn two_clients_see_the_same_run_and_a_session_scoped_one_only_its_own() {
     let rig = Rig::start().await;
     let mut scoped_params = params(&crate::rig::ALL);

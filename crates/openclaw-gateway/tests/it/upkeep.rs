@@ -12,6 +12,7 @@ async fn a_summary_is_made_listed_and_taken_back_and_history_shows_every_turn() 
     ws.ok("agent.wait", json!({ "runId": "r1" })).await;
     let made = ws.ok("sessions.compact", json!({ "key": "notes" })).await;
     assert_eq!((&made["compacted"], &made["kept"]), (&json!(true), &json!(1)));
+    assert_eq!(made["result"], json!({ "entries": 1, "tokensBefore": 900, "tokensAfter": 100 }));
     let listed = ws.ok("sessions.compaction.list", json!({ "key": "notes" })).await;
     assert_eq!(listed["checkpoints"], json!([made["checkpoint"]]));
     assert!(listed["checkpoints"][0]["summary"].as_str().unwrap().contains("they spoke"));

@@ -5,11 +5,10 @@ use openclaw_domain::delivery::{Delivery, DeliveryRecord, DeliveryState, Discard
 use openclaw_domain::event::VERSION;
 use openclaw_domain::ids::Timestamp;
 use openclaw_domain::ports::{Due, Durability, JournalError as Error, Outbox, Settled};
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Store;
-use super::body::{self, Body};
+use super::body::{self, Body, Shas};
 use super::error::{Failure, WorkError, damaged};
 
 /// Most rows of one answer.
@@ -223,7 +222,7 @@ fn orphaned(db: &Connection, owner: &str) -> rusqlite::Result<Vec<DeliveryRecord
 }
 
 /// Returns closed deliveries that are too old or too many, the oldest first.
-fn closed(db: &Connection, before: i64, kept: usize, limit: usize) -> rusqlite::Result<Vec<u64>> {
+fn closed(db: &Connection, before: i64, kept: usize, limit: usize) -> rusqlite::Result<Vec<i64>> {
     db.prepare_cached(
         "select id from (
            select id, not_before, row_number() over (order by not_before desc, id desc) as place
@@ -235,15 +234,13 @@ fn closed(db: &Connection, before: i64, kept: usize, limit: usize) -> rusqlite::
 }
 
 /// Removes deliveries, and their texts where nothing else has the same.
-fn forget(db: &Connection, ids: &[u64]) -> rusqlite::Result<usize> {
-    let mut delete = db.prepare_cached("delete from outbox where id = ?1 returning body")?;
+fn forget(db: &Connection, ids: &[i64]) -> rusqlite::Result<usize> {
+    let mut unused = Shas::default();
     let mut forgotten = 0;
     for id in ids {
-        let body = delete.query_row([id], |row| row.get::<_, Value>(0)).optional()?;
-        forgotten += usize::from(body.is_some());
-        if let Some(Value::Blob(sha)) = body {
-            body::release(db, &sha)?;
-        }
+        unused.add(db, "select body from outbox where id = ?1 and typeof(body) = 'blob'", *id)?;
+        forgotten += db.prepare_cached("delete from outbox where id = ?1")?.execute([id])?;
     }
+    unused.collect(db)?;
     Ok(forgotten)
 }

@@ -26,6 +26,9 @@ impl State {
 
     /// Shows what the summary says, and how much shorter the conversation is for the model.
     pub(super) fn compacted(&mut self, answer: &Value) {
+        if peek::is(answer, "/due") {
+            return self.say(&text::COMPACT_DUE, &[]);
+        }
         if !peek::is(answer, "/compacted") {
             let cause = peek::text(answer, "/reason");
             return self.print(Look::Dim, &text::NOT_COMPACTED, &[("cause", &cause)]);

@@ -377,10 +377,12 @@ fn a_summary_is_asked_for_shown_with_its_tokens_and_taken_back() {
 #[test]
 fn what_was_not_summarised_says_why() {
     let mut bench = Bench::new(100, 24);
-    bench.input(Input::Reply(Asked::Compact, Ok(json!({"compacted": false, "reason": "a run works"}))));
+    bench.input(Input::Reply(Asked::Compact, Ok(json!({"compacted": false, "due": true, "reason": "x"}))));
+    assert!(bench.state.notice.as_ref().unwrap().0.contains("before its next model call"));
+    bench.input(Input::Reply(Asked::Compact, Ok(json!({"compacted": false, "reason": "it is short"}))));
     bench.input(Input::Reply(Asked::Compact, Err("no disk".to_owned())));
     let printed = bench.printed.concat();
-    assert!(printed.contains("nothing was summarised: a run works"), "{printed}");
+    assert!(printed.contains("nothing was summarised: it is short"), "{printed}");
     assert!(printed.contains("/compact failed: no disk"), "{printed}");
 }
 
