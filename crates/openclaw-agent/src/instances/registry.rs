@@ -30,6 +30,9 @@ pub(crate) struct Known {
 
 #[derive(Default)]
 struct Seen {
+    /// Whether its request is known to be recorded: it may have an instance
+    /// that an earlier process left, until the journal says that it is new.
+    is_recorded: bool,
     has_place: bool,
     /// When it ends, on the monotonic clock.
     until: Option<Duration>,
@@ -110,17 +113,21 @@ impl Instances {
         known.seen().has_place = has_place;
         live.insert(known.name.clone(), known.clone());
         metrics::gauge!(crate::metrics::INSTANCES).increment(1.0);
-        Ok(Some(Reserved { instances: self, name: Some(known.name.clone()) }))
+        Ok(Some(Reserved { instances: self, known: Some(known.clone()) }))
     }
 
-    /// Enters an instance whose request is recorded; false when the request has one.
+    /// Enters an instance whose request is recorded; false when the request has
+    /// one. It takes the place of an entry of the same request that is being sent
+    /// again: that one goes without beginning anything.
     pub(crate) fn keep(&self, known: &Arc<Known>) -> bool {
         let mut live = self.live();
-        if live.contains_key(&known.name) {
+        if live.get(&known.name).is_some_and(|other| other.seen().is_recorded) {
             return false;
         }
-        live.insert(known.name.clone(), known.clone());
-        metrics::gauge!(crate::metrics::INSTANCES).increment(1.0);
+        known.seen().is_recorded = true;
+        if live.insert(known.name.clone(), known.clone()).is_none() {
+            metrics::gauge!(crate::metrics::INSTANCES).increment(1.0);
+        }
         true
     }
 
@@ -166,20 +173,25 @@ impl Instances {
 /// An entry that goes again unless the request was recorded.
 pub(crate) struct Reserved<'a> {
     instances: &'a Instances,
-    name: Option<Name>,
+    known: Option<Arc<Known>>,
 }
 
 impl Reserved<'_> {
     /// Keeps the entry.
     pub(crate) fn keep(mut self) {
-        self.name = None;
+        if let Some(known) = self.known.take() {
+            known.seen().is_recorded = true;
+        }
     }
 }
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        if let Some(name) = self.name.take() {
-            self.instances.forget(&name);
+        let Some(known) = self.known.take() else { return };
+        let mut live = self.instances.live();
+        if live.get(&known.name).is_some_and(|other| Arc::ptr_eq(other, &known)) {
+            live.remove(&known.name);
+            metrics::gauge!(crate::metrics::INSTANCES).decrement(1.0);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Instances whose owner is gone, paused or refused: leases, checkpoints and mail.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openclaw_domain::approval::Decision;
 use openclaw_domain::lease::TTL;
 use openclaw_domain::ports::{Approvals, Journal, Keeping, Runs, Upkeep};
-use openclaw_domain::run::{End, Parent, QueueMode, Source, Status};
+use openclaw_domain::run::{End, Parent, QueueMode, Source, StartState, Status};
 use openclaw_domain::runtime::ThreadBound;
 use openclaw_domain::tool::Effect;
 use openclaw_domain::{Change, RunEvent, RunRequest, Seq, SessionKey, Timestamp, UserTurn};
@@ -208,4 +209,37 @@ async fn what_a_child_said_meanwhile_is_the_result_of_the_call_that_waited_for_i
     assert_eq!(again.ran().len(), 0, "the child's answer stands in for asking again");
     let transcript = rig.transcript_of(&own()).await;
     assert!(transcript.iter().any(|line| line.contains("[ask found it]")), "{transcript:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_while_its_instance_is_taken_up_is_worked_on() {
+    let (door, terms) = (Latch::new(), ThreadBound::default());
+    let first = process("boot-1", None, Setup::new(ScriptedModel::new([Turn::new().hold(&door)])), terms);
+    first.engine.start(ask("r1", "go")).await.unwrap();
+    door.reached_by(1).await;
+    first.engine.shutdown().await;
+
+    // The admission that finds the request known takes longer than taking it up.
+    let slow = Arc::new(AtomicUsize::new(0));
+    let turns = slow.clone();
+    let journal = FlawedJournal::new(first.store.clone()).pausing(Box::new(move || {
+        let turns = turns.swap(0, Ordering::SeqCst);
+        Box::pin(async move {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        })
+    }));
+    let mut setup = Setup::new(ScriptedModel::new([Turn::say("done")]));
+    setup.journal = Some(Arc::new(journal));
+    let second = process("boot-2", Some(&first), setup, terms);
+    assert_eq!(second.engine.find_left().await.unwrap(), 1);
+    slow.store(1000, Ordering::SeqCst);
+    let again = async {
+        let started = second.engine.start(ask("r1", "go")).await.unwrap();
+        assert!(!matches!(started.state, StartState::New), "{started:?}");
+    };
+    tokio::join!(again, async { second.engine.take_up_left() });
+    assert_eq!(second.ended("r1").await.text, "done");
+    no_instances(&second).await;
 }
