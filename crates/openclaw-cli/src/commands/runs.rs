@@ -163,7 +163,7 @@ fn done(_cx: &Cx<'_>, answer: Value, said: &str) -> Report {
 
 fn snapshot(cx: &Cx<'_>, id: &str, answer: Value) -> Report {
     let said = if answer["state"] == "due" { &copy::RUN_DUE } else { &copy::RUN_SNAPSHOT };
-    let (said, scratch) = (cx.say(said, &[("id", &id)]), answer["scratch"].clone());
+    let (said, scratch) = (cx.say(said, &[("id", id)]), answer["scratch"].clone());
     let mut report = done(cx, answer, &said);
     let [files, bytes, left_out] = ["/files", "/bytes", "/notKept"].map(|pointer| peek::int(&scratch, pointer));
     if let (Some(files), Some(bytes)) = (files, bytes) {
