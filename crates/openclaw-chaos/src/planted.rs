@@ -17,6 +17,10 @@ use crate::world::Site;
 /// Cases tried per bug before it counts as not found.
 const CASES_MAX: usize = 90;
 
+/// How a patch is applied. One line of context is enough: the tree goes on
+/// changing around it.
+const APPLY: [&str; 4] = ["apply", "-C1", "--recount", "--whitespace=nowarn"];
+
 /// Where things are.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -102,9 +106,7 @@ pub fn read(tree: &Path) -> anyhow::Result<Vec<Bug>> {
 /// When the patch does not fit the tree any more, or the gateway cannot be built.
 pub async fn look_for(places: &Places, bug: &Bug, seed: u64, told: impl Fn(&str)) -> anyhow::Result<Found> {
     refresh(&places.tree, &places.copy)?;
-    // One line of context is enough: the tree goes on changing around the patch.
-    let apply = ["apply", "-C1", "--recount", "--whitespace=nowarn"];
-    run(Command::new("git").args(apply).arg(&bug.patch).current_dir(&places.copy))
+    run(Command::new("git").args(APPLY).arg(&bug.patch).current_dir(&places.copy))
         .with_context(|| format!("{} does not fit the tree any more; make the patch anew", bug.patch.display()))?;
     let binary = build(&places.copy, &places.target)?;
     let site = Site { binary, folder: places.folder.clone() };
@@ -173,6 +175,15 @@ mod tests {
 
     use super::*;
     use crate::{check, scenario};
+
+    #[test]
+    fn every_planted_bug_can_be_planted_in_the_code_as_it_is() {
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for bug in read(&tree).unwrap() {
+            let check = run(Command::new("git").args(APPLY).arg("--check").arg(&bug.patch).current_dir(&tree));
+            assert!(check.is_ok(), "{}: {check:?}", bug.name);
+        }
+    }
 
     #[test]
     fn every_planted_bug_names_rules_and_scenarios_that_there_are() {
